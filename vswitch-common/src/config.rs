@@ -1,0 +1,84 @@
+//! What holds for a switch as a whole.
+
+/// The controller's wishes, one per switch. The program only reads it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwitchConfig {
+    /// Lifetime of a dynamic FDB entry after its last frame, in jiffies; 0 = for ever.
+    pub ageing_jiffies: u64,
+    /// Cookie of the network namespace in which the port devices live (`SO_NETNS_COOKIE`, Linux 5.14).
+    pub netns_cookie: u64,
+    /// Bumped by the controller after every change that could alter a verdict. See [`SwitchState::generation`].
+    pub generation: u32,
+    /// The flood loop visits the slots 1 to this one (inclusive).
+    pub high_slot: u32,
+    /// Bit X set: frames to `01:80:c2:00:00:0X` are forwarded rather than handed to the host.
+    pub group_fwd_mask: u16,
+    /// A cached verdict is good for `1 << cache_shift` jiffies at most.
+    pub cache_shift: u8,
+    /// Slow-path log: 0 off, else the numbers of `log::Level` (1 error … 5 trace).
+    pub log_level: u8,
+    /// Clock frequency of the kernel that runs this switch, jiffies per second.
+    pub hz: u32,
+}
+
+const _: () = assert!(size_of::<SwitchConfig>() == 32);
+
+impl SwitchConfig {
+    /// Longest life of a cached verdict as a power of two of jiffies: about a second at 250 Hz.
+    pub const MAX_CACHE_SHIFT: u8 = 8;
+
+    /// The cache life that suits an ageing time: an eighth of it at most, so that the refresh of an entry's
+    /// time stamp, which is only done on the slow path, is never late by more than that.
+    pub const fn cache_shift_for(ageing_jiffies: u64) -> u8 {
+        let eighth = ageing_jiffies / 8;
+        if ageing_jiffies == 0 {
+            return Self::MAX_CACHE_SHIFT;
+        }
+        if eighth == 0 {
+            return 0;
+        }
+        let log = 63 - eighth.leading_zeros() as u8;
+        if log > Self::MAX_CACHE_SHIFT { Self::MAX_CACHE_SHIFT } else { log }
+    }
+}
+
+/// The program's own notes, one per switch. The controller only reads it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwitchState {
+    /// Bumped by the program when an address moves or a device turns out to be gone. A verdict is valid as long as
+    /// the *sum* of both generations stands: each has one kind of writer, so neither bump can be lost.
+    pub generation: u32,
+    /// Padding, always zero.
+    pub reserved: u32,
+    /// When expired entries were last swept because the FDB was full, in jiffies.
+    pub swept: u64,
+    /// Addresses that were not learned because the FDB was full.
+    pub fdb_full: u64,
+    /// Jiffies at the last run of the clock program.
+    pub jiffies: u64,
+}
+
+const _: () = assert!(size_of::<SwitchState>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn cache_life_suits_the_ageing_time() {
+        assert_eq!(SwitchConfig::cache_shift_for(0), 8);
+        assert_eq!(SwitchConfig::cache_shift_for(300 * 250), 8);
+        assert_eq!(SwitchConfig::cache_shift_for(250), 4);
+        assert_eq!(SwitchConfig::cache_shift_for(1), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn cache_life_is_an_eighth_at_most(ageing in 8u64..u64::from(u32::MAX)) {
+            prop_assert!(1 << SwitchConfig::cache_shift_for(ageing) <= ageing / 8);
+        }
+    }
+}

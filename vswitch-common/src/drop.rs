@@ -1,0 +1,65 @@
+//! Every reason for which a frame, or one copy of a flooded frame, is dropped.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $index:literal, $word:literal, $sentence:literal;)*) => {
+        /// Why a frame went nowhere. The number is the index into the drop counters.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum DropReason {
+            $(#[doc = $sentence] $(#[$doc])* $name = $index,)*
+        }
+
+        impl DropReason {
+            /// All reasons, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in tables and JSON.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// One sentence for people.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Runt = 0, "runt", "the frame is shorter than an Ethernet header";
+    InvalidSource = 1, "invalid-source", "the source is a group address or zero, so it is no station";
+    Reserved = 2, "reserved", "the destination is 01:80:c2:00:00:01 (pause), which never crosses a bridge";
+    NotForwarding = 3, "not-forwarding", "the ingress port is disabled, blocking or learning";
+    Locked = 4, "locked", "the ingress port is locked and the source is not in the FDB on it";
+    SamePort = 5, "same-port", "the destination is behind the ingress port";
+    Isolated = 6, "isolated", "ingress and egress ports are both isolated";
+    EgressNotForwarding = 7, "egress-not-forwarding", "the destination's port is not forwarding";
+    TooBig = 8, "too-big", "the frame, or a segment of it, exceeds the MTU of the egress port";
+    NoPort = 9, "no-port", "there is no other port to which the frame may be flooded";
+    DeviceDown = 10, "device-down", "the kernel refused the frame at the egress device, which is down or full";
+    DeviceGone = 11, "device-gone", "the device of the egress port no longer exists";
+}
+
+impl DropReason {
+    /// Number of reasons.
+    pub const COUNT: usize = Self::ALL.len();
+    /// Length of the counter array: room for more reasons without a new layout.
+    pub const SLOTS: usize = 16;
+}
+
+const _: () = assert!(DropReason::COUNT <= DropReason::SLOTS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_words_are_unique() {
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+            assert_eq!(DropReason::ALL.iter().filter(|other| other.word() == reason.word()).count(), 1);
+            assert!(!reason.sentence().ends_with('.'));
+        }
+    }
+}

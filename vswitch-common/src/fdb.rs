@@ -1,0 +1,109 @@
+//! The forwarding database: which address is behind which port.
+
+use crate::{addr::MacAddr, port::Slot};
+
+/// An address in a VLAN. A switch without VLAN filtering uses VLAN 0 for all, as the Linux bridge does.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FdbKey {
+    /// The station's address.
+    pub mac: MacAddr,
+    /// VLAN identifier in host byte order.
+    pub vlan: u16,
+}
+
+const _: () = assert!(size_of::<FdbKey>() == 8);
+
+/// Where an entry comes from.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdbKind {
+    /// Learned from a frame; moves and ages.
+    Dynamic = 0,
+    /// Added by the user; never moves, never ages.
+    Static = 1,
+    /// Added by the user; ages when its station is silent, but never moves.
+    Sticky = 2,
+    /// The address of a port's own device: frames to it go to the host.
+    Local = 3,
+}
+
+impl FdbKind {
+    /// From the byte in the map; what is unknown is treated as learned.
+    #[inline(always)]
+    pub const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Static,
+            2 => Self::Sticky,
+            3 => Self::Local,
+            _ => Self::Dynamic,
+        }
+    }
+
+    /// Whether entries of this kind expire.
+    #[inline(always)]
+    pub const fn ages(self) -> bool {
+        matches!(self, Self::Dynamic | Self::Sticky)
+    }
+
+    /// Whether an entry of this kind follows its station to another port.
+    #[inline(always)]
+    pub const fn moves(self) -> bool {
+        matches!(self, Self::Dynamic)
+    }
+}
+
+/// One row of the `FDB` map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdbEntry {
+    /// The port behind which the address is.
+    pub slot: Slot,
+    /// [`PortConfig::incarnation`](crate::port::PortConfig::incarnation) of that port when the entry was made.
+    pub incarnation: u16,
+    /// A [`FdbKind`].
+    pub kind: u8,
+    /// Padding, always zero.
+    pub reserved: [u8; 3],
+    /// Jiffies at the last frame from the address that took the slow path.
+    pub stamp: u64,
+}
+
+const _: () = assert!(size_of::<FdbEntry>() == 16);
+
+impl FdbEntry {
+    /// The kind, typed.
+    #[inline(always)]
+    pub const fn kind(&self) -> FdbKind {
+        FdbKind::from_u8(self.kind)
+    }
+
+    /// Whether the entry counts as absent at `now`: it ages, and was not seen for `ageing_jiffies` (0 = for ever).
+    #[inline(always)]
+    pub const fn is_expired(&self, now: u64, ageing_jiffies: u64) -> bool {
+        self.kind().ages() && ageing_jiffies != 0 && now.wrapping_sub(self.stamp) > ageing_jiffies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn entry(kind: FdbKind, stamp: u64) -> FdbEntry {
+        FdbEntry { slot: 1, incarnation: 1, kind: kind as u8, reserved: [0; 3], stamp }
+    }
+
+    #[test]
+    fn only_entries_that_age_expire() {
+        assert!(!entry(FdbKind::Dynamic, 100).is_expired(350, 250));
+        assert!(entry(FdbKind::Dynamic, 100).is_expired(351, 250));
+        assert!(!entry(FdbKind::Dynamic, 100).is_expired(u64::MAX, 0));
+        assert!(entry(FdbKind::Sticky, 100).is_expired(351, 250));
+        for kind in [FdbKind::Static, FdbKind::Local] {
+            assert!(!entry(kind, 0).is_expired(u64::MAX, 1), "{kind:?}");
+        }
+        for kind in [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local] {
+            assert_eq!(FdbKind::from_u8(kind as u8), kind);
+        }
+    }
+}
