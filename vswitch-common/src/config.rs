@@ -53,16 +53,17 @@ impl SwitchConfig {
 pub struct SwitchState {
     /// Bumped by the program when an address moves or a device turns out to be gone. A verdict is valid as long as
     /// the *sum* of both generations stands: each has one kind of writer, so neither bump can be lost.
-    pub generation: u32,
+    /// Words of 64 bits here, because the BPF target has no other atomic ones.
+    pub generation: u64,
     /// Where in the ring of learned addresses the next one is put.
-    pub hand: u32,
+    pub hand: u64,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
     /// Jiffies at the last run of the clock program.
     pub jiffies: u64,
 }
 
-const _: () = assert!(size_of::<SwitchState>() == 24);
+const _: () = assert!(size_of::<SwitchState>() == 32);
 
 #[cfg(test)]
 mod tests {
