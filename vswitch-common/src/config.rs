@@ -43,7 +43,11 @@ impl SwitchConfig {
             return 0;
         }
         let log = 63 - eighth.leading_zeros() as u8;
-        if log > Self::MAX_CACHE_SHIFT { Self::MAX_CACHE_SHIFT } else { log }
+        if log > Self::MAX_CACHE_SHIFT {
+            Self::MAX_CACHE_SHIFT
+        } else {
+            log
+        }
     }
 }
 

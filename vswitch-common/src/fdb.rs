@@ -112,7 +112,13 @@ mod tests {
     use super::*;
 
     const fn entry(kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry { slot: 1, incarnation: 1, kind: kind as u8, reserved: [0; 3], stamp }
+        FdbEntry {
+            slot: 1,
+            incarnation: 1,
+            kind: kind as u8,
+            reserved: [0; 3],
+            stamp,
+        }
     }
 
     #[test]

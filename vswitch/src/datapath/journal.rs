@@ -1,6 +1,9 @@
 //! The program's log: slow-path events, as they happen.
 
-use std::{os::fd::{AsRawFd, RawFd}, path::Path};
+use std::{
+    os::fd::{AsRawFd, RawFd},
+    path::Path,
+};
 
 use aya::programs::SchedClassifier;
 use aya_log::EbpfLogger;
