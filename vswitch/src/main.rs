@@ -1,3 +1,27 @@
 //! The `vswitch` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use vswitch::cli::{Cli, Noun, link, ns, output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let run = async {
+        match cli.noun {
+            Noun::Ns(command) => ns::run(command).await,
+            Noun::Link(command) => link::run(command).await,
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run));
+    match result.and_then(|report| Ok(output::print(&report, cli.json)?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -20,11 +20,18 @@ impl Report {
 
     /// A text for people and the same facts for scripts.
     pub fn new(text: impl Into<String>, facts: &impl Serialize) -> serde_json::Result<Self> {
-        Ok(Self { text: text.into(), json: Some(serde_json::to_value(facts)?) })
+        Ok(Self {
+            text: text.into(),
+            json: Some(serde_json::to_value(facts)?),
+        })
     }
 
     /// A table for people and its rows for scripts.
-    pub fn table<T: Serialize>(header: &[&str], rows: &[T], row: impl Fn(&T) -> Vec<String>) -> serde_json::Result<Self> {
+    pub fn table<T: Serialize>(
+        header: &[&str],
+        rows: &[T],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> serde_json::Result<Self> {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_header(header.iter().map(|title| title.to_uppercase()));
@@ -34,7 +41,11 @@ impl Report {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        let text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+        let text = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n");
         Self::new(text, &rows)
     }
 
@@ -58,4 +69,15 @@ pub fn print(report: &Report, json: bool) -> io::Result<()> {
         writeln!(out, "{}", report.text)?;
     }
     out.flush()
+}
+
+/// Says what went wrong, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    note(&format!("error: {error:#}"));
+}
+
+/// Says something to people while a verb is at work, on standard error.
+pub fn note(text: &str) {
+    // There is nobody to tell when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
