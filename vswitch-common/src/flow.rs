@@ -36,7 +36,9 @@ impl FlowEntry {
     /// Whether this slot holds a verdict for exactly this flow, made in this generation and period.
     #[inline(always)]
     pub const fn matches(&self, key: &FlowKey, generation: u32, period: u32) -> bool {
-        (self.source.to_bits() ^ key.source.to_bits()) | (self.destination.to_bits() ^ key.destination.to_bits()) == 0
+        (self.source.to_bits() ^ key.source.to_bits())
+            | (self.destination.to_bits() ^ key.destination.to_bits())
+            == 0
             && self.ingress_ifindex == key.ingress_ifindex
             && self.generation == generation
             && self.period == period
@@ -59,8 +61,8 @@ impl FlowKey {
     /// differ most.
     #[inline(always)]
     pub const fn index(&self) -> u32 {
-        let source = (self.source.to_bits() >> 16) as u32;
-        let destination = (self.destination.to_bits() >> 16) as u32;
+        let source = self.source.low_octets();
+        let destination = self.destination.low_octets();
         let mixed = source ^ destination.rotate_left(5) ^ self.ingress_ifindex;
         mixed.wrapping_mul(0x9e37_79b1) >> (32 - FLOW_SLOTS.trailing_zeros())
     }
@@ -87,7 +89,11 @@ mod tests {
     #[test]
     fn every_part_of_the_key_counts() {
         let [one, two, nine] = [1, 2, 9].map(|last| FdbKey::new(MacAddr::new([2, 0, 0, 0, 0, last]), 0));
-        let key = FlowKey { source: one, destination: two, ingress_ifindex: 3 };
+        let key = FlowKey {
+            source: one,
+            destination: two,
+            ingress_ifindex: 3,
+        };
         let entry = FlowEntry {
             source: one,
             destination: two,
@@ -105,7 +111,21 @@ mod tests {
         assert!(!entry.matches(&key, 4, 6));
         assert!(!entry.matches(&key, 5, 7));
         assert!(!entry.matches(&FlowKey { source: nine, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { destination: nine, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { ingress_ifindex: 9, ..key }, 5, 6));
+        assert!(!entry.matches(
+            &FlowKey {
+                destination: nine,
+                ..key
+            },
+            5,
+            6
+        ));
+        assert!(!entry.matches(
+            &FlowKey {
+                ingress_ifindex: 9,
+                ..key
+            },
+            5,
+            6
+        ));
     }
 }

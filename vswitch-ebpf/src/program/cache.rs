@@ -24,14 +24,27 @@ pub fn find(key: &FlowKey, validity: Validity, length: u32) -> Option<(Slot, Egr
     if !entry.matches(key, validity.generation, validity.period) || length > entry.mtu + OVERHEAD {
         return None;
     }
-    let redirect = if entry.redirect == Redirect::Peer as u32 { Redirect::Peer } else { Redirect::Dev };
-    Some((entry.ingress_slot, Egress { slot: entry.egress_slot, ifindex: entry.egress_ifindex, redirect }))
+    let redirect = if entry.redirect == Redirect::Peer as u32 {
+        Redirect::Peer
+    } else {
+        Redirect::Dev
+    };
+    Some((
+        entry.ingress_slot,
+        Egress {
+            slot: entry.egress_slot,
+            ifindex: entry.egress_ifindex,
+            redirect,
+        },
+    ))
 }
 
 /// Keeps a verdict.
 #[inline(always)]
 pub fn keep(key: &FlowKey, validity: Validity, ingress: Slot, egress: &Egress, mtu: u32) {
-    let Some(entry) = tables::flow(key.index()) else { return };
+    let Some(entry) = tables::flow(key.index()) else {
+        return;
+    };
     *entry = FlowEntry {
         source: key.source,
         destination: key.destination,

@@ -1,10 +1,6 @@
 //! The counters: each frame ends in exactly one of its ingress port's.
 
-use vswitch_common::{
-    drop::DropReason,
-    port::Slot,
-    stats::PortStats,
-};
+use vswitch_common::{drop::DropReason, port::Slot, stats::PortStats};
 use vswitch_ebpf::outcome::Outcome;
 
 use super::tables;

@@ -68,7 +68,9 @@ fn insert(key: FdbKey, entry: &FdbEntry, now: u64, config: &SwitchConfig) {
     }
     for _ in 0..RING_TRIES {
         let place = helper::fetch_add(&mut state.hand, 1) % places;
-        let Some(held) = tables::ring(place as u32) else { return };
+        let Some(held) = tables::ring(place as u32) else {
+            return;
+        };
         if !free(*held, now, config) {
             continue;
         }
@@ -88,7 +90,9 @@ fn free(held: FdbKey, now: u64, config: &SwitchConfig) -> bool {
     if held.to_bits() == 0 {
         return true;
     }
-    let Some(entry) = tables::fdb_get(held) else { return true };
+    let Some(entry) = tables::fdb_get(held) else {
+        return true;
+    };
     if !entry.kind().moves() {
         // The user took the address over: it needs no place in the ring.
         return true;

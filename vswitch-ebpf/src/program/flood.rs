@@ -27,7 +27,9 @@ struct Round {
 /// Floods the frame and returns the program's verdict.
 #[inline(always)]
 pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
-    let Some(config) = tables::config() else { return TC_ACT_SHOT };
+    let Some(config) = tables::config() else {
+        return TC_ACT_SHOT;
+    };
     let mut round = Round {
         skb: skb.raw(),
         ingress: frame.ingress,

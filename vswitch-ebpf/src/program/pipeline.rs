@@ -1,5 +1,6 @@
 //! The line: cache, or admit → learn → look up → forward → count.
 
+use vswitch_common::port::flag;
 use vswitch_common::{
     config::SwitchConfig,
     drop::DropReason,
@@ -17,7 +18,6 @@ use vswitch_ebpf::{
         learn::{Behind, is_authorised},
     },
 };
-use vswitch_common::port::flag;
 
 use super::{
     cache::{self, Validity},
@@ -56,11 +56,20 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
     let length = skb.length();
     let Some(ethernet) = skb.ethernet() else {
         let slot = tables::slot_of(ingress_ifindex)?;
-        return Some(entered(skb, slot, &PortConfig::EMPTY, Outcome::Drop(DropReason::Runt), config));
+        return Some(entered(
+            skb,
+            slot,
+            &PortConfig::EMPTY,
+            Outcome::Drop(DropReason::Runt),
+            config,
+        ));
     };
     // Read before anything that a verdict depends on: a change during this frame's journey then voids the verdict.
     let generation = config.generation.wrapping_add(tables::state()?.generation as u32);
-    let validity = Validity { generation, period: (now >> config.cache_shift) as u32 };
+    let validity = Validity {
+        generation,
+        period: (now >> config.cache_shift) as u32,
+    };
     let key = FlowKey {
         source: FdbKey::new(ethernet.source, 0),
         destination: FdbKey::new(ethernet.destination, 0),
@@ -70,11 +79,26 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
         count::sent(egress.slot, length);
         let outcome = Outcome::Forward(egress);
         count::received(slot, length, &outcome);
-        return Some(Entered { slot, ingress: PortConfig::EMPTY, outcome });
+        return Some(Entered {
+            slot,
+            ingress: PortConfig::EMPTY,
+            outcome,
+        });
     }
     let slot = tables::slot_of(ingress_ifindex)?;
     let ingress = tables::port(u32::from(slot))?;
-    let outcome = decide(skb, &Question { config, ethernet, key, slot, ingress, now, validity });
+    let outcome = decide(
+        skb,
+        &Question {
+            config,
+            ethernet,
+            key,
+            slot,
+            ingress,
+            now,
+            validity,
+        },
+    );
     Some(entered(skb, slot, ingress, outcome, config))
 }
 
@@ -86,13 +110,25 @@ fn entered(skb: &Skb, slot: Slot, ingress: &PortConfig, outcome: Outcome, config
         Outcome::Drop(reason) => journal::dropped(skb, slot, reason, config),
         Outcome::Flood(_) | Outcome::Local => {}
     }
-    Entered { slot, ingress: *ingress, outcome }
+    Entered {
+        slot,
+        ingress: *ingress,
+        outcome,
+    }
 }
 
 /// The slow path.
 #[inline(always)]
 fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
-    let Question { config, ethernet, key, slot, ingress, now, validity: _ } = question;
+    let Question {
+        config,
+        ethernet,
+        key,
+        slot,
+        ingress,
+        now,
+        validity: _,
+    } = question;
     let admitted = admit(ethernet, ingress, config.group_fwd_mask);
     if let Admit::Refuse(reason) = admitted {
         return Outcome::Drop(reason);
@@ -122,7 +158,15 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
 
 #[inline(always)]
 fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
-    let Question { config, ethernet, key, slot, ingress, now, validity } = question;
+    let Question {
+        config,
+        ethernet,
+        key,
+        slot,
+        ingress,
+        now,
+        validity,
+    } = question;
     let entry = tables::fdb_get(key.destination);
     let row = match &entry {
         Some(entry) => tables::port(u32::from(entry.slot)),
@@ -133,7 +177,9 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         Destination::Host => return Outcome::Local,
         Destination::Port(target) => target,
     };
-    let Some(row) = row else { return Outcome::Flood(ethernet.cast()) };
+    let Some(row) = row else {
+        return Outcome::Flood(ethernet.cast());
+    };
     if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
         return Outcome::Drop(reason);
     }

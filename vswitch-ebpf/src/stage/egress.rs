@@ -70,7 +70,12 @@ mod tests {
     use vswitch_common::port::PortState;
 
     fn port(flags: u32) -> PortConfig {
-        PortConfig { ifindex: 5, flags, state: PortState::Forwarding as u8, ..PortConfig::EMPTY }
+        PortConfig {
+            ifindex: 5,
+            flags,
+            state: PortState::Forwarding as u8,
+            ..PortConfig::EMPTY
+        }
     }
 
     #[test]
@@ -81,23 +86,48 @@ mod tests {
             (Cast::Broadcast, flag::BCAST_FLOOD),
         ];
         for (cast, wanted) in casts {
-            assert!(floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted)), "{cast:?}");
-            assert!(!floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted)), "{cast:?}");
+            assert!(
+                floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted)),
+                "{cast:?}"
+            );
+            assert!(
+                !floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted)),
+                "{cast:?}"
+            );
         }
     }
 
     #[test]
     fn an_empty_slot_gets_nothing() {
-        assert!(!floods(Cast::Broadcast, 1, &port(flag::DEFAULT), 2, &PortConfig::EMPTY));
+        assert!(!floods(
+            Cast::Broadcast,
+            1,
+            &port(flag::DEFAULT),
+            2,
+            &PortConfig::EMPTY
+        ));
     }
 
     #[test]
     fn the_peer_is_reached_directly_only_by_its_own_address() {
         let peer_mac = MacAddr::new([2, 0, 0, 0, 0, 9]);
-        let direct = PortConfig { redirect: Redirect::Peer as u8, peer_mac, ..port(flag::DEFAULT) };
+        let direct = PortConfig {
+            redirect: Redirect::Peer as u8,
+            peer_mac,
+            ..port(flag::DEFAULT)
+        };
         assert_eq!(redirect(peer_mac, &direct), Redirect::Peer);
         assert_eq!(redirect(MacAddr::new([2, 0, 0, 0, 0, 8]), &direct), Redirect::Dev);
-        assert_eq!(redirect(peer_mac, &PortConfig { redirect: Redirect::Dev as u8, ..direct }), Redirect::Dev);
+        assert_eq!(
+            redirect(
+                peer_mac,
+                &PortConfig {
+                    redirect: Redirect::Dev as u8,
+                    ..direct
+                }
+            ),
+            Redirect::Dev
+        );
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub fn destination(
     now: u64,
     ageing_jiffies: u64,
 ) -> Destination {
-    let (Some(entry), Some(port)) = (entry, port) else { return Destination::Unknown };
+    let (Some(entry), Some(port)) = (entry, port) else {
+        return Destination::Unknown;
+    };
     if entry.is_expired(now, ageing_jiffies) || !is_alive(entry, port) {
         return Destination::Unknown;
     }
@@ -73,24 +75,60 @@ mod tests {
     use proptest::prelude::*;
 
     fn port(flags: u32, state: PortState) -> PortConfig {
-        PortConfig { ifindex: 5, flags, incarnation: 2, state: state as u8, ..PortConfig::EMPTY }
+        PortConfig {
+            ifindex: 5,
+            flags,
+            incarnation: 2,
+            state: state as u8,
+            ..PortConfig::EMPTY
+        }
     }
 
     #[test]
     fn absent_expired_and_orphaned_entries_are_unknown() {
         let alive = port(flag::DEFAULT, PortState::Forwarding);
-        let entry = learned(Behind { slot: 4, incarnation: 2 }, 1000);
+        let entry = learned(
+            Behind {
+                slot: 4,
+                incarnation: 2,
+            },
+            1000,
+        );
         assert_eq!(destination(None, None, 1000, 250), Destination::Unknown);
-        assert_eq!(destination(Some(&entry), Some(&alive), 1250, 250), Destination::Port(4));
-        assert_eq!(destination(Some(&entry), Some(&alive), 1251, 250), Destination::Unknown);
-        let later = PortConfig { incarnation: 3, ..alive };
-        assert_eq!(destination(Some(&entry), Some(&later), 1000, 250), Destination::Unknown);
+        assert_eq!(
+            destination(Some(&entry), Some(&alive), 1250, 250),
+            Destination::Port(4)
+        );
+        assert_eq!(
+            destination(Some(&entry), Some(&alive), 1251, 250),
+            Destination::Unknown
+        );
+        let later = PortConfig {
+            incarnation: 3,
+            ..alive
+        };
+        assert_eq!(
+            destination(Some(&entry), Some(&later), 1000, 250),
+            Destination::Unknown
+        );
         for state in [PortState::Gone, PortState::Disabled] {
-            let dead = PortConfig { state: state as u8, ..alive };
-            assert_eq!(destination(Some(&entry), Some(&dead), 1000, 250), Destination::Unknown);
+            let dead = PortConfig {
+                state: state as u8,
+                ..alive
+            };
+            assert_eq!(
+                destination(Some(&entry), Some(&dead), 1000, 250),
+                Destination::Unknown
+            );
         }
-        let local = FdbEntry { kind: FdbKind::Local as u8, ..entry };
-        assert_eq!(destination(Some(&local), Some(&alive), u64::MAX, 1), Destination::Host);
+        let local = FdbEntry {
+            kind: FdbKind::Local as u8,
+            ..entry
+        };
+        assert_eq!(
+            destination(Some(&local), Some(&alive), u64::MAX, 1),
+            Destination::Host
+        );
     }
 
     proptest! {

@@ -31,7 +31,10 @@ impl Behind {
     /// The port in row `slot`.
     #[inline(always)]
     pub const fn port(slot: Slot, port: &PortConfig) -> Self {
-        Self { slot, incarnation: port.incarnation }
+        Self {
+            slot,
+            incarnation: port.incarnation,
+        }
     }
 
     /// Whether an entry points at this port.
@@ -84,11 +87,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HERE: Behind = Behind { slot: 3, incarnation: 7 };
+    const HERE: Behind = Behind {
+        slot: 3,
+        incarnation: 7,
+    };
     const KINDS: [FdbKind; 4] = [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local];
 
     fn entry(behind: Behind, kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry { kind: kind as u8, ..learned(behind, stamp) }
+        FdbEntry {
+            kind: kind as u8,
+            ..learned(behind, stamp)
+        }
     }
 
     #[test]
@@ -101,12 +110,22 @@ mod tests {
         let seen = entry(HERE, FdbKind::Dynamic, 256);
         assert_eq!(learn(Some(&seen), HERE, 511, 8), Learn::Keep);
         assert_eq!(learn(Some(&seen), HERE, 512, 8), Learn::Refresh);
-        assert_eq!(learn(Some(&entry(HERE, FdbKind::Static, 0)), HERE, 512, 8), Learn::Keep);
+        assert_eq!(
+            learn(Some(&entry(HERE, FdbKind::Static, 0)), HERE, 512, 8),
+            Learn::Keep
+        );
     }
 
     #[test]
     fn a_later_port_in_the_same_slot_is_another_port() {
-        let old = entry(Behind { slot: 3, incarnation: 6 }, FdbKind::Dynamic, 1000);
+        let old = entry(
+            Behind {
+                slot: 3,
+                incarnation: 6,
+            },
+            FdbKind::Dynamic,
+            1000,
+        );
         assert_eq!(learn(Some(&old), HERE, 1000, 8), Learn::Move);
         assert!(!is_authorised(Some(&old), HERE, 1000, 0));
     }
@@ -118,7 +137,12 @@ mod tests {
             assert_eq!(known, kind != FdbKind::Local, "{kind:?}");
         }
         assert!(!is_authorised(None, HERE, 1000, 250));
-        assert!(!is_authorised(Some(&entry(HERE, FdbKind::Dynamic, 1000)), HERE, 1251, 250));
+        assert!(!is_authorised(
+            Some(&entry(HERE, FdbKind::Dynamic, 1000)),
+            HERE,
+            1251,
+            250
+        ));
     }
 
     proptest! {

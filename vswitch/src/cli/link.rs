@@ -5,7 +5,6 @@ mod del;
 mod row;
 mod set;
 mod show;
-mod value;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

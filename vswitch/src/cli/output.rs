@@ -81,3 +81,46 @@ pub fn note(text: &str) {
     // There is nobody to tell when standard error is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// Prints a help text on standard output.
+pub fn help(text: &str) {
+    // A reader that has seen enough is no error.
+    let _ = write!(io::stdout().lock(), "{text}");
+}
+
+/// One line of what a verb follows, at once: text for people, one JSON object a line for scripts.
+///
+/// # Errors
+/// When standard output cannot be written, a closed pipe included.
+pub fn line(text: &str, facts: &Value, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{facts}")?;
+    } else {
+        writeln!(out, "{text}")?;
+    }
+    out.flush()
+}
+
+/// Whether an error is only that nobody reads our output any more.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells on standard error what is done: warnings, with `-v` steps, with `-vv` all.
+pub fn follow(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .without_time()
+        .with_writer(io::stderr)
+        .init();
+}

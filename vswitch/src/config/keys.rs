@@ -31,7 +31,9 @@ pub enum KeyError {
         allowed: String,
     },
     /// The key cannot be changed any more.
-    #[error("`{key}` is fixed when a switch is made; make another switch with `vswitch switch add NAME {key}=...`")]
+    #[error(
+        "`{key}` is fixed when a switch is made; make another switch with `vswitch switch add NAME {key}=...`"
+    )]
     Fixed {
         /// The key.
         key: String,
@@ -52,7 +54,10 @@ impl FromStr for KeyValue {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            Some((key, value)) if !key.is_empty() => Ok(Self {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
             _ => Err(KeyError::Form(text.to_owned())),
         }
     }
@@ -61,7 +66,11 @@ impl FromStr for KeyValue {
 impl KeyValue {
     /// A value error for this word.
     pub fn refuse(&self, allowed: impl Into<String>) -> KeyError {
-        KeyError::Value { key: self.key.clone(), value: self.value.clone(), allowed: allowed.into() }
+        KeyError::Value {
+            key: self.key.clone(),
+            value: self.value.clone(),
+            allowed: allowed.into(),
+        }
     }
 
     /// `on` or `off`.
@@ -84,8 +93,16 @@ impl KeyValue {
 
 /// An unknown-key error that lists the known ones.
 pub fn unknown(key: &str, of: &'static str, known: &[&str]) -> KeyError {
-    let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    KeyError::Unknown { key: key.to_owned(), of, known }
+    let known = known
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    KeyError::Unknown {
+        key: key.to_owned(),
+        of,
+        known,
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +114,13 @@ mod tests {
     fn words_need_a_key() {
         assert_eq!("=x".parse::<KeyValue>(), Err(KeyError::Form("=x".to_owned())));
         assert_eq!("x".parse::<KeyValue>(), Err(KeyError::Form("x".to_owned())));
-        assert_eq!("a=b=c".parse::<KeyValue>(), Ok(KeyValue { key: "a".to_owned(), value: "b=c".to_owned() }));
+        assert_eq!(
+            "a=b=c".parse::<KeyValue>(),
+            Ok(KeyValue {
+                key: "a".to_owned(),
+                value: "b=c".to_owned()
+            })
+        );
     }
 
     proptest! {

@@ -29,7 +29,12 @@ pub struct SwitchSpec {
 
 impl Default for SwitchSpec {
     fn default() -> Self {
-        Self { ageing: DEFAULT_AGEING, fdb_size: DEFAULT_FDB_SIZE, port_slots: DEFAULT_PORT_SLOTS, group_fwd_mask: 0 }
+        Self {
+            ageing: DEFAULT_AGEING,
+            fdb_size: DEFAULT_FDB_SIZE,
+            port_slots: DEFAULT_PORT_SLOTS,
+            group_fwd_mask: 0,
+        }
     }
 }
 
@@ -50,7 +55,11 @@ impl SwitchSpec {
     pub fn changed(mut self, words: &[KeyValue]) -> Result<Self, KeyError> {
         for word in words {
             match word.key.as_str() {
-                "fdb-size" | "port-slots" => return Err(KeyError::Fixed { key: word.key.clone() }),
+                "fdb-size" | "port-slots" => {
+                    return Err(KeyError::Fixed {
+                        key: word.key.clone(),
+                    });
+                }
                 _ => self.set(word)?,
             }
         }
@@ -81,23 +90,38 @@ mod tests {
     use super::*;
 
     fn words(texts: &[&str]) -> Vec<KeyValue> {
-        texts.iter().map(|text| text.parse().expect("key=value")).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().expect("key=value"))
+            .collect()
     }
 
     #[test]
     fn keys_are_applied_in_order() {
         let spec = SwitchSpec::default().with(&words(&["ageing=10", "ageing=0", "group-fwd-mask=0x4000"]));
-        assert_eq!(spec.map(|spec| (spec.ageing, spec.group_fwd_mask)), Ok((0, 0x4000)));
+        assert_eq!(
+            spec.map(|spec| (spec.ageing, spec.group_fwd_mask)),
+            Ok((0, 0x4000))
+        );
     }
 
     #[test]
     fn wrong_words_are_refused() {
-        for wrong in ["ageing=-1", "ageing=x", "fdb-size=1", "port-slots=99999", "group-fwd-mask=1", "colour=red"] {
+        for wrong in [
+            "ageing=-1",
+            "ageing=x",
+            "fdb-size=1",
+            "port-slots=99999",
+            "group-fwd-mask=1",
+            "colour=red",
+        ] {
             assert!(SwitchSpec::default().with(&words(&[wrong])).is_err(), "{wrong}");
         }
         assert_eq!(
             SwitchSpec::default().changed(&words(&["fdb-size=64"])),
-            Err(KeyError::Fixed { key: "fdb-size".to_owned() })
+            Err(KeyError::Fixed {
+                key: "fdb-size".to_owned()
+            })
         );
     }
 }

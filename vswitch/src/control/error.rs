@@ -17,7 +17,9 @@ pub enum ControlError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The command runs where the switch is not.
-    #[error("switch `{0}` lives in another network namespace; run the command there, for instance with `vswitch ns exec`")]
+    #[error(
+        "switch `{0}` lives in another network namespace; run the command there, for instance with `vswitch ns exec`"
+    )]
     Elsewhere(String),
     /// No such port.
     #[error("switch `{switch}` has no port `{port}`; {remedy}")]
@@ -30,7 +32,9 @@ pub enum ControlError {
         remedy: String,
     },
     /// The device is a port already.
-    #[error("port `{port}` already belongs to switch `{switch}`; remove it first with `vswitch port del {switch} {port}`")]
+    #[error(
+        "port `{port}` already belongs to switch `{switch}`; remove it first with `vswitch port del {switch} {port}`"
+    )]
     PortTaken {
         /// The port.
         port: String,
@@ -117,7 +121,9 @@ pub enum ControlError {
         mtu: u32,
     },
     /// Out of the range of VLAN identifiers.
-    #[error("VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out")]
+    #[error(
+        "VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out"
+    )]
     Vlan(u16),
     /// Several things went wrong in a removal, which goes on after each.
     #[error("{0}")]
@@ -131,7 +137,13 @@ impl ControlError {
         match errors.len() {
             0 => Ok(()),
             1 => Err(errors.remove(0)),
-            _ => Err(Self::Several(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and "))),
+            _ => Err(Self::Several(
+                errors
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; and "),
+            )),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod critical;
 pub mod error;
 pub mod fdb;
+pub mod monitor;
 pub mod opened;
 pub mod port;
 pub mod repair;

@@ -13,7 +13,12 @@ use crate::{datapath::Store, host::Host};
 ///
 /// A port that was never finished is taken down. The addresses behind a port whose device is gone, or is down, are
 /// forgotten, as a bridge does.
-pub async fn repair(store: &Store, host: &Host, opened: &mut Opened, links: &Links) -> Result<(), ControlError> {
+pub async fn repair(
+    store: &Store,
+    host: &Host,
+    opened: &mut Opened,
+    links: &Links,
+) -> Result<(), ControlError> {
     for row in opened.rows()? {
         if row.record.pending != 0 {
             tracing::info!("taking down port `{}`, which was never finished", row.made_as());
@@ -23,7 +28,9 @@ pub async fn repair(store: &Store, host: &Host, opened: &mut Opened, links: &Lin
         match links.get(&row.port.ifindex) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
             Some(link) if !(link.up && link.running) => {
-                opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+                opened
+                    .tables
+                    .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
             }
             _ => {}
         }
@@ -35,7 +42,10 @@ pub async fn repair(store: &Store, host: &Host, opened: &mut Opened, links: &Lin
 fn forget_device(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
     tracing::info!("the device of port `{}` is gone", row.made_as());
     opened.tables.clear_index(row.port.ifindex)?;
-    let gone = PortConfig { state: PortState::Gone as u8, ..row.port };
+    let gone = PortConfig {
+        state: PortState::Gone as u8,
+        ..row.port
+    };
     opened.tables.set_port(row.slot, &gone)?;
     opened.tables.fdb_remove_port(row.slot)?;
     Ok(())

@@ -3,11 +3,7 @@
 use serde::Serialize;
 use vswitch_common::config::SwitchConfig;
 
-use super::{
-    ControlError, Opened,
-    critical::Critical,
-    fdb, port,
-};
+use super::{ControlError, Opened, critical::Critical, fdb, port};
 use crate::{
     config::{keys::KeyValue, switch::SwitchSpec},
     datapath::{DatapathError, Store, Tables, clock, object},
@@ -99,7 +95,11 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
     Ok(SwitchView {
         name: name.to_string(),
         here: opened.config.netns_cookie == Netns::current()?.cookie()?,
-        ports: opened.rows()?.iter().filter(|row| row.record.pending == 0).count(),
+        ports: opened
+            .rows()?
+            .iter()
+            .filter(|row| row.record.pending == 0)
+            .count(),
         fdb_entries: fdb::live_entries(&opened)?.len(),
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,

@@ -38,7 +38,11 @@ impl fmt::Display for Mode {
 /// The best way that this kernel has. `VSWITCH_ATTACH=clsact` asks for the old one, for comparisons.
 pub fn preferred() -> Mode {
     let asked = env::var("VSWITCH_ATTACH").is_ok_and(|value| value == "clsact");
-    if asked || KernelVersion::current().is_ok_and(|running| running < KernelVersion::new(6, 6, 0)) { Mode::Clsact } else { Mode::Tcx }
+    if asked || KernelVersion::current().is_ok_and(|running| running < KernelVersion::new(6, 6, 0)) {
+        Mode::Clsact
+    } else {
+        Mode::Tcx
+    }
 }
 
 /// Attaches the switch's program to a device's ingress, after foreign programs that are there already.
@@ -69,7 +73,11 @@ pub fn attach(switch: &Path, slot: Slot, ifname: &str) -> Result<Mode, DatapathE
 
 /// How a port is attached, if it is. A link whose device is gone is still pinned, so callers look at the device first.
 pub fn mode(switch: &Path, slot: Slot) -> Mode {
-    if pin(switch, slot).exists() { Mode::Tcx } else { Mode::Clsact }
+    if pin(switch, slot).exists() {
+        Mode::Tcx
+    } else {
+        Mode::Clsact
+    }
 }
 
 /// Detaches a port; it is no error if its device, or the link, is gone already.
@@ -78,7 +86,10 @@ pub fn detach(switch: &Path, slot: Slot, ifname: Option<&str>) -> Result<(), Dat
     if path.exists() {
         match PinnedLink::from_pin(&path) {
             Ok(link) => {
-                drop(link.unpin().map_err(|e| DatapathError::state("remove", &path, e))?);
+                drop(
+                    link.unpin()
+                        .map_err(|e| DatapathError::state("remove", &path, e))?,
+                );
             }
             Err(_) => fs::remove_file(&path).map_err(|e| DatapathError::state("remove", &path, e))?,
         }

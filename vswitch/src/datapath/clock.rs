@@ -14,14 +14,23 @@ const FRAME: [u8; 14] = [0; 14];
 /// Ticks per second of the running kernel (`CONFIG_HZ`): the coarse clocks advance once per tick.
 pub fn hz() -> u32 {
     let fallback = 250;
-    let Ok(tick) = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE) else { return fallback };
+    let Ok(tick) = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE) else {
+        return fallback;
+    };
     let nanoseconds = tick.tv_nsec();
-    if nanoseconds <= 0 { fallback } else { u32::try_from(1_000_000_000 / nanoseconds).unwrap_or(fallback) }
+    if nanoseconds <= 0 {
+        fallback
+    } else {
+        u32::try_from(1_000_000_000 / nanoseconds).unwrap_or(fallback)
+    }
 }
 
 /// Jiffies of now: runs the switch's clock program, which writes them down.
 pub fn jiffies(switch: &Path, tables: &Tables) -> Result<u64, DatapathError> {
     let program = SchedClassifier::from_pin(switch.join("progs").join(PROGRAM_CLOCK))?;
-    program.test_run(TestRunOptions { data_in: Some(&FRAME), ..TestRunOptions::new() })?;
+    program.test_run(TestRunOptions {
+        data_in: Some(&FRAME),
+        ..TestRunOptions::new()
+    })?;
     Ok(tables.state()?.jiffies)
 }

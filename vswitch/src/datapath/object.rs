@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use aya::{
-    Ebpf, EbpfLoader, VerifierLogLevel,
-    programs::SchedClassifier,
-};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use vswitch_common::{
     config::SwitchConfig,
     map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR},
@@ -51,7 +48,9 @@ fn pin_program(object: &mut Ebpf, name: &'static str, path: &Path) -> Result<(),
             cause: format!("it has no program `{name}`"),
         })?
         .try_into()?;
-    program.load().map_err(|error| DatapathError::load(name, &error))?;
+    program
+        .load()
+        .map_err(|error| DatapathError::load(name, &error))?;
     program.pin(path)?;
     Ok(())
 }

@@ -45,8 +45,12 @@ impl Store {
         let mount = env::var_os("VSWITCH_BPFFS").map_or_else(|| PathBuf::from(DEFAULT_BPFFS), PathBuf::from);
         let is_bpffs = statfs(&mount).is_ok_and(|fs| fs.filesystem_type() == BPF_FS_MAGIC);
         if !is_bpffs {
-            if !geteuid().is_root() && fs::metadata(&mount).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied) {
-                return Err(DatapathError::Privilege { what: "using the state directory in bpffs" });
+            if !geteuid().is_root()
+                && fs::metadata(&mount).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+            {
+                return Err(DatapathError::Privilege {
+                    what: "using the state directory in bpffs",
+                });
             }
             return Err(DatapathError::NoBpffs(mount));
         }
@@ -77,7 +81,11 @@ impl Store {
 
     /// The names of all switches, sorted.
     pub fn switches(&self) -> Result<Vec<SwitchName>, DatapathError> {
-        let mut names: Vec<SwitchName> = self.entries()?.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut names: Vec<SwitchName> = self
+            .entries()?
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -95,9 +103,16 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let remedy = match self.switches()?.as_slice() {
                     [] => format!("make it with `vswitch switch add {name}`"),
-                    some => format!("there {} {}", if some.len() == 1 { "is" } else { "are" }, quoted(some)),
+                    some => format!(
+                        "there {} {}",
+                        if some.len() == 1 { "is" } else { "are" },
+                        quoted(some)
+                    ),
                 };
-                Err(DatapathError::NoSwitch { name: name.to_string(), remedy })
+                Err(DatapathError::NoSwitch {
+                    name: name.to_string(),
+                    remedy,
+                })
             }
             Err(e) => Err(DatapathError::state("look at", directory, e)),
         }
@@ -109,7 +124,12 @@ impl Store {
             return Err(DatapathError::SwitchExists(name.to_string()));
         }
         let directory = self.root.join(format!("{name}{MAKING}"));
-        for part in [directory.clone(), directory.join("maps"), directory.join("progs"), directory.join("links")] {
+        for part in [
+            directory.clone(),
+            directory.join("maps"),
+            directory.join("progs"),
+            directory.join("links"),
+        ] {
             make_directory(&part)?;
         }
         Ok(directory)
@@ -135,7 +155,8 @@ impl Store {
         remove_tree(&removing)?;
         if self.entries()?.is_empty() {
             // Leave nothing behind. A second writer that waits for the lock makes them again.
-            let _kept = fs::remove_dir(&self.root).and_then(|()| self.root.parent().map_or(Ok(()), fs::remove_dir));
+            let _kept =
+                fs::remove_dir(&self.root).and_then(|()| self.root.parent().map_or(Ok(()), fs::remove_dir));
         }
         Ok(())
     }
@@ -150,12 +171,18 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(DatapathError::state("read", &self.root, e)),
         };
-        Ok(list.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        Ok(list
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect())
     }
 }
 
 fn quoted(names: &[SwitchName]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A directory that exists must be a real one, root's, and closed to everybody else.
@@ -176,7 +203,10 @@ fn check_directory(path: &Path) -> Result<(), DatapathError> {
     } else {
         return Ok(());
     };
-    Err(DatapathError::Untrusted { path: path.to_owned(), cause })
+    Err(DatapathError::Untrusted {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 fn make_directory(path: &Path) -> Result<(), DatapathError> {

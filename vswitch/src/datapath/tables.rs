@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use aya::{
-    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray},
-};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use vswitch_common::{
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
@@ -37,9 +35,15 @@ impl Tables {
             config: open(switch, map::CONFIG, |data| Array::try_from(Map::Array(data)))?,
             state: open(switch, map::STATE, |data| Array::try_from(Map::Array(data)))?,
             ports: open(switch, map::PORTS, |data| Array::try_from(Map::Array(data)))?,
-            port_index: open(switch, map::PORT_INDEX, |data| HashMap::try_from(Map::HashMap(data)))?,
-            port_records: open(switch, map::PORT_RECORDS, |data| Array::try_from(Map::Array(data)))?,
-            stats: open(switch, map::STATS, |data| PerCpuArray::try_from(Map::PerCpuArray(data)))?,
+            port_index: open(switch, map::PORT_INDEX, |data| {
+                HashMap::try_from(Map::HashMap(data))
+            })?,
+            port_records: open(switch, map::PORT_RECORDS, |data| {
+                Array::try_from(Map::Array(data))
+            })?,
+            stats: open(switch, map::STATS, |data| {
+                PerCpuArray::try_from(Map::PerCpuArray(data))
+            })?,
             fdb: open(switch, map::FDB, |data| HashMap::try_from(Map::HashMap(data)))?,
         })
     }
@@ -97,7 +101,9 @@ impl Tables {
     pub fn clear_index(&mut self, ifindex: u32) -> Result<(), DatapathError> {
         match self.port_index.remove(&ifindex) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -123,8 +129,10 @@ impl Tables {
 
     /// Sets a port's counters to zero, for a new port in the slot.
     pub fn clear_stats(&mut self, slot: Slot) -> Result<(), DatapathError> {
-        let cpus = aya::util::nr_cpus()
-            .map_err(|(path, error)| DatapathError::Bpf { what: "counting CPUs", cause: format!("{path}: {error}") })?;
+        let cpus = aya::util::nr_cpus().map_err(|(path, error)| DatapathError::Bpf {
+            what: "counting CPUs",
+            cause: format!("{path}: {error}"),
+        })?;
         let zero = aya::maps::PerCpuValues::try_from(vec![PortStats::default(); cpus])
             .map_err(|error| DatapathError::bpf("access to a BPF map", &error))?;
         Ok(self.stats.set(u32::from(slot), zero, 0)?)
@@ -139,7 +147,11 @@ fn open<T>(
     let layout = |error: &MapError| match DatapathError::from_map(error) {
         privilege @ DatapathError::Privilege { .. } => privilege,
         other => DatapathError::Layout {
-            name: switch.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            name: switch
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             map: name,
             cause: other.to_string(),
         },
@@ -153,4 +165,3 @@ impl DatapathError {
         Self::bpf("opening a BPF map", error)
     }
 }
-

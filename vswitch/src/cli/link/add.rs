@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use ipnet::IpNet;
 
-use super::{namespace, row::rows, value};
+use super::{super::value, namespace, row::rows};
 use crate::{
     cli::output::Report,
     host::{

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use vswitch_common::addr::MacAddr;
 
-use super::{namespace, row::Row, row::rows, value};
+use super::{super::value, namespace, row::Row, row::rows};
 use crate::{
     cli::output::{self, Report},
     host::{Change, Host, Netns, move_link},

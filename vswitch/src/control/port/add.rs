@@ -23,7 +23,10 @@ use crate::{
         repair::repair,
     },
     datapath::{DatapathError, Store, attach},
-    host::{Host, HostError, Link, LinkKind, Netns, TapSpec, VethSpec, netns, tap},
+    host::{
+        Host, Link, LinkKind, Netns, VethSpec, netns,
+        tap::{self, TapSpec},
+    },
     name::{IfName, NsName, SwitchName},
 };
 
@@ -38,7 +41,12 @@ struct Device {
 }
 
 /// Makes a port. On an error everything is as it was before.
-pub async fn add(store: &Store, host: &Host, switch: &SwitchName, request: &PortRequest) -> Result<(), ControlError> {
+pub async fn add(
+    store: &Store,
+    host: &Host,
+    switch: &SwitchName,
+    request: &PortRequest,
+) -> Result<(), ControlError> {
     request.check()?;
     let _lock = store.lock()?;
     let _critical = Critical::begin();
@@ -77,7 +85,10 @@ async fn build(
         ..PortRecord::EMPTY
     };
     let incarnation = opened.tables.port(slot)?.incarnation.wrapping_add(1);
-    let mut row = PortConfig { incarnation, ..PortConfig::EMPTY };
+    let mut row = PortConfig {
+        incarnation,
+        ..PortConfig::EMPTY
+    };
     opened.tables.set_port(slot, &row)?;
     undo.push(Step::Rows(slot));
     opened.tables.set_record(slot, &record)?;
@@ -172,7 +183,10 @@ async fn make_veth(
             Place::Pid { pid, .. } => format!("in the namespace of process {pid}"),
             Place::Tap { .. } | Place::Dev | Place::Host { .. } => "on the host".to_owned(),
         };
-        return Err(ControlError::PeerExists { ifname: ifname.to_string(), place });
+        return Err(ControlError::PeerExists {
+            ifname: ifname.to_string(),
+            place,
+        });
     }
     host.add_veth(&VethSpec {
         name: &request.name,
@@ -209,7 +223,11 @@ async fn make_veth(
         None if target.is_some() => Redirect::Peer,
         None => Redirect::Dev,
     };
-    Ok(Device { link, redirect, peer_mac })
+    Ok(Device {
+        link,
+        redirect,
+        peer_mac,
+    })
 }
 
 async fn bring_lo_up(other: &Host) -> Result<(), ControlError> {
@@ -242,7 +260,11 @@ async fn make_tap(
     if let Some(mtu) = request.mtu {
         host.set_mtu(link.index, mtu).await?;
     }
-    Ok(Device { link, redirect: Redirect::Dev, peer_mac: MacAddr::ZERO })
+    Ok(Device {
+        link,
+        redirect: Redirect::Dev,
+        peer_mac: MacAddr::ZERO,
+    })
 }
 
 async fn adopt(
@@ -257,13 +279,6 @@ async fn adopt(
     record.was_up = u8::from(link.up);
     record.was_promiscuous = u8::from(link.promiscuous);
     opened.tables.set_record(slot, record)?;
-    if let Some(mtu) = request.mtu.filter(|mtu| *mtu != link.mtu) {
-        return Err(ControlError::Host(HostError::Invalid {
-            what: "MTU".to_owned(),
-            value: mtu.to_string(),
-            remedy: format!("an adopted device keeps its own, {}", link.mtu),
-        }));
-    }
     if !link.up {
         undo.push(Step::Down(link.index));
     }
@@ -271,15 +286,24 @@ async fn adopt(
         host.set_promiscuous(link.index, true).await?;
         undo.push(Step::Promiscuous(link.index));
     }
-    Ok(Device { link, redirect: Redirect::Dev, peer_mac: MacAddr::ZERO })
+    Ok(Device {
+        link,
+        redirect: Redirect::Dev,
+        peer_mac: MacAddr::ZERO,
+    })
 }
 
 /// Refuses a device that is a port of any switch here.
 fn refuse_taken(store: &Store, name: &IfName, links: &Links) -> Result<(), ControlError> {
     for switch in store.switches()? {
-        let Ok(other) = Opened::find(store, &switch) else { continue };
+        let Ok(other) = Opened::find(store, &switch) else {
+            continue;
+        };
         if other.row(name, links).is_ok() {
-            return Err(ControlError::PortTaken { port: name.to_string(), switch: switch.to_string() });
+            return Err(ControlError::PortTaken {
+                port: name.to_string(),
+                switch: switch.to_string(),
+            });
         }
     }
     Ok(())
@@ -288,11 +312,20 @@ fn refuse_taken(store: &Store, name: &IfName, links: &Links) -> Result<(), Contr
 async fn check_adoptable(host: &Host, name: &IfName, links: &Links) -> Result<(), ControlError> {
     let link = host.link(name).await?;
     if let Some(master) = link.master {
-        let master = links.get(&master).map_or_else(|| format!("link {master}"), |master| master.name.clone());
-        return Err(ControlError::Enslaved { port: name.to_string(), master });
+        let master = links
+            .get(&master)
+            .map_or_else(|| format!("link {master}"), |master| master.name.clone());
+        return Err(ControlError::Enslaved {
+            port: name.to_string(),
+            master,
+        });
     }
     let refuse = |what: &str, remedy| {
-        Err(ControlError::Unsuitable { port: name.to_string(), what: what.to_owned(), remedy })
+        Err(ControlError::Unsuitable {
+            port: name.to_string(),
+            what: what.to_owned(),
+            remedy,
+        })
     };
     match link.kind {
         LinkKind::Loopback => refuse("the loopback device", "a port with `--host`"),
@@ -309,7 +342,11 @@ fn free_slot(opened: &Opened) -> Result<Slot, ControlError> {
             return Ok(candidate);
         }
     }
-    Err(DatapathError::PortsFull { name: opened.name.to_string(), slots: opened.config.port_slots }.into())
+    Err(DatapathError::PortsFull {
+        name: opened.name.to_string(),
+        slots: opened.config.port_slots,
+    }
+    .into())
 }
 
 fn raise_high_slot(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
@@ -327,4 +364,3 @@ fn attach_fresh(opened: &Opened, slot: Slot, name: &IfName) -> Result<(), Contro
     attach::attach(&opened.directory, slot, name.as_str())?;
     Ok(())
 }
-

@@ -61,7 +61,13 @@ pub async fn remove(
     };
     opened.tables.clear_index(row.port.ifindex)?;
     let incarnation = row.port.incarnation;
-    opened.tables.set_port(row.slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
+    opened.tables.set_port(
+        row.slot,
+        &PortConfig {
+            incarnation,
+            ..PortConfig::EMPTY
+        },
+    )?;
     opened.tables.fdb_remove_port(row.slot)?;
     let ifname = link.as_ref().map(|link| link.name.as_str());
     if let Err(error) = attach::detach(&opened.directory, row.slot, ifname) {
@@ -123,7 +129,9 @@ fn remove_namespace(store: &Store, opened: &mut Opened, row: &PortRow) -> Result
     if row.record.netns_made == 0 {
         return Ok(());
     }
-    let Ok(name) = unpack(&row.record.netns).parse::<NsName>() else { return Ok(()) };
+    let Ok(name) = unpack(&row.record.netns).parse::<NsName>() else {
+        return Ok(());
+    };
     if !netns::exists(&name) || Netns::named(&name)?.cookie()? != row.record.netns_cookie {
         return Ok(());
     }
@@ -138,7 +146,9 @@ fn remove_namespace(store: &Store, opened: &mut Opened, row: &PortRow) -> Result
         if switch == opened.name {
             continue;
         }
-        let Ok(mut other) = Opened::find_anywhere(store, &switch) else { continue };
+        let Ok(mut other) = Opened::find_anywhere(store, &switch) else {
+            continue;
+        };
         for mut heir in other.rows()? {
             if heir.record.netns_cookie == row.record.netns_cookie {
                 heir.record.netns_made = 1;

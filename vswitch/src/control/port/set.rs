@@ -7,11 +7,7 @@ use vswitch_common::{
 
 use crate::{
     config::port::PortOptions,
-    control::{
-        ControlError, Opened,
-        critical::Critical,
-        opened::links,
-    },
+    control::{ControlError, Opened, critical::Critical, opened::links},
     datapath::Store,
     host::Host,
     name::{IfName, SwitchName},
@@ -47,7 +43,9 @@ pub async fn set(
         if matches!(state, PortState::Disabled | PortState::Blocking) {
             // As a bridge port that leaves the forwarding states: what was learned behind it is forgotten.
             opened.tables.set_port(row.slot, &port)?;
-            opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+            opened
+                .tables
+                .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
         }
     }
     opened.tables.set_port(row.slot, &port)?;

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use vswitch_common::addr::MacAddr;
 
 use super::{
-    super::{namespace, row::rows, value},
+    super::{super::value, namespace, row::rows},
     discard,
 };
 use crate::{

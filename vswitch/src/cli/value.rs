@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use vswitch_common::addr::MacAddr;
 
 /// An address with its prefix length.
-pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
+pub fn cidr(text: &str) -> Result<IpNet, String> {
     let found: IpNet = text.parse().map_err(
         |_| "it is no address with a prefix length; write one such as `10.0.0.2/24` or `fd00::2/64`",
     )?;
@@ -18,7 +18,7 @@ pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
 }
 
 /// An address that an interface can have.
-pub(super) fn station(text: &str) -> Result<MacAddr, String> {
+pub fn station(text: &str) -> Result<MacAddr, String> {
     let mac: MacAddr = text
         .parse()
         .map_err(|error: vswitch_common::addr::ParseMacError| error.to_string())?;
@@ -32,7 +32,7 @@ pub(super) fn station(text: &str) -> Result<MacAddr, String> {
 }
 
 /// A user's name or number.
-pub(super) fn user(text: &str) -> Result<u32, String> {
+pub fn user(text: &str) -> Result<u32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
@@ -45,7 +45,7 @@ pub(super) fn user(text: &str) -> Result<u32, String> {
 }
 
 /// A group's name or number.
-pub(super) fn group(text: &str) -> Result<u32, String> {
+pub fn group(text: &str) -> Result<u32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
