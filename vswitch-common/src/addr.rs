@@ -1,11 +1,14 @@
 //! Ethernet addresses, legal by construction.
 
-use core::{fmt, str::FromStr};
+use core::{cmp::Ordering, fmt, str::FromStr};
 
-/// A 48-bit IEEE 802 address, in the order in which it is on the wire.
+/// A 48-bit IEEE 802 address.
+///
+/// It is kept in the low 48 bits of a word, first octet lowest, because the program compares and hashes words: an
+/// array of octets would be taken apart and put together again at every step.
 #[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct MacAddr([u8; 6]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct MacAddr(u64);
 
 /// Why a text is not a MAC address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,45 +24,51 @@ impl core::error::Error for ParseMacError {}
 
 impl MacAddr {
     /// `ff:ff:ff:ff:ff:ff`
-    pub const BROADCAST: Self = Self([0xff; 6]);
+    pub const BROADCAST: Self = Self(0xffff_ffff_ffff);
     /// `00:00:00:00:00:00`, which is no station's address.
-    pub const ZERO: Self = Self([0; 6]);
+    pub const ZERO: Self = Self(0);
 
     /// From the six octets as they are on the wire.
     #[inline(always)]
-    pub const fn new(octets: [u8; 6]) -> Self {
-        Self(octets)
+    pub const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+    }
+
+    /// From the low 48 bits of a word.
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits & 0xffff_ffff_ffff)
     }
 
     /// The six octets as they are on the wire.
     #[inline(always)]
     pub const fn octets(self) -> [u8; 6] {
-        self.0
+        let [a, b, c, d, e, f, _, _] = self.0.to_le_bytes();
+        [a, b, c, d, e, f]
     }
 
     /// The address in the low 48 bits of a word; equal addresses give equal words.
     #[inline(always)]
     pub const fn to_bits(self) -> u64 {
-        let [a, b, c, d, e, f] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+        self.0
     }
 
     /// The I/G bit: a multicast or broadcast address.
     #[inline(always)]
     pub const fn is_group(self) -> bool {
-        self.0[0] & 1 == 1
+        self.0 & 1 == 1
     }
 
     /// All ones.
     #[inline(always)]
     pub const fn is_broadcast(self) -> bool {
-        self.to_bits() == Self::BROADCAST.to_bits()
+        self.0 == Self::BROADCAST.0
     }
 
     /// All zeroes.
     #[inline(always)]
     pub const fn is_zero(self) -> bool {
-        self.to_bits() == 0
+        self.0 == 0
     }
 
     /// An address that one station can have: neither group nor zero (`is_valid_ether_addr` in Linux).
@@ -71,13 +80,17 @@ impl MacAddr {
     /// The low four bits of a link-local group address `01:80:c2:00:00:0X` (IEEE 802.1Q table 8-1), if it is one.
     #[inline(always)]
     pub const fn link_local(self) -> Option<u8> {
-        if self.to_bits() & 0xf0ff_ffff_ffff == 0x0000_00c2_8001 { Some(self.0[5]) } else { None }
+        if self.0 & 0xf0ff_ffff_ffff == 0x0000_00c2_8001 {
+            Some((self.0 >> 40) as u8)
+        } else {
+            None
+        }
     }
 }
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, f] = self.0;
+        let [a, b, c, d, e, f] = self.octets();
         write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
     }
 }
@@ -102,7 +115,23 @@ impl FromStr for MacAddr {
             }
             *octet = u8::from_str_radix(part, 16).map_err(|_| ParseMacError)?;
         }
-        if parts.next().is_some() { Err(ParseMacError) } else { Ok(Self(octets)) }
+        if parts.next().is_some() {
+            Err(ParseMacError)
+        } else {
+            Ok(Self::new(octets))
+        }
+    }
+}
+
+impl Ord for MacAddr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.octets().cmp(&other.octets())
+    }
+}
+
+impl PartialOrd for MacAddr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -160,6 +189,8 @@ mod tests {
         #[test]
         fn bits_are_the_address(a: [u8; 6], b: [u8; 6]) {
             prop_assert_eq!(MacAddr::new(a).to_bits() == MacAddr::new(b).to_bits(), a == b);
+            prop_assert_eq!(MacAddr::new(a).cmp(&MacAddr::new(b)), a.cmp(&b));
+            prop_assert_eq!(MacAddr::from_bits(MacAddr::new(a).to_bits()).octets(), a);
         }
     }
 }

@@ -20,9 +20,13 @@ pub struct SwitchConfig {
     pub log_level: u8,
     /// Clock frequency of the kernel that runs this switch, jiffies per second.
     pub hz: u32,
+    /// Addresses that the FDB holds.
+    pub fdb_size: u32,
+    /// Rows of the port tables.
+    pub port_slots: u32,
 }
 
-const _: () = assert!(size_of::<SwitchConfig>() == 32);
+const _: () = assert!(size_of::<SwitchConfig>() == 40);
 
 impl SwitchConfig {
     /// Longest life of a cached verdict as a power of two of jiffies: about a second at 250 Hz.
@@ -39,7 +43,11 @@ impl SwitchConfig {
             return 0;
         }
         let log = 63 - eighth.leading_zeros() as u8;
-        if log > Self::MAX_CACHE_SHIFT { Self::MAX_CACHE_SHIFT } else { log }
+        if log > Self::MAX_CACHE_SHIFT {
+            Self::MAX_CACHE_SHIFT
+        } else {
+            log
+        }
     }
 }
 
@@ -49,11 +57,10 @@ impl SwitchConfig {
 pub struct SwitchState {
     /// Bumped by the program when an address moves or a device turns out to be gone. A verdict is valid as long as
     /// the *sum* of both generations stands: each has one kind of writer, so neither bump can be lost.
-    pub generation: u32,
-    /// Padding, always zero.
-    pub reserved: u32,
-    /// When expired entries were last swept because the FDB was full, in jiffies.
-    pub swept: u64,
+    /// Words of 64 bits here, because the BPF target has no other atomic ones.
+    pub generation: u64,
+    /// Where in the ring of learned addresses the next one is put.
+    pub hand: u64,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
     /// Jiffies at the last run of the clock program.

@@ -2,17 +2,39 @@
 
 use crate::{addr::MacAddr, port::Slot};
 
-/// An address in a VLAN. A switch without VLAN filtering uses VLAN 0 for all, as the Linux bridge does.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FdbKey {
-    /// The station's address.
-    pub mac: MacAddr,
-    /// VLAN identifier in host byte order.
-    pub vlan: u16,
-}
+/// An address in a VLAN, in one word: the address in the low 48 bits, the VLAN identifier in the high 16.
+/// A switch without VLAN filtering uses VLAN 0 for all, as the Linux bridge does.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FdbKey(u64);
 
 const _: () = assert!(size_of::<FdbKey>() == 8);
+
+impl FdbKey {
+    /// The key of an address in a VLAN.
+    #[inline(always)]
+    pub const fn new(mac: MacAddr, vlan: u16) -> Self {
+        Self(mac.to_bits() | (vlan as u64) << 48)
+    }
+
+    /// The station's address.
+    #[inline(always)]
+    pub const fn mac(self) -> MacAddr {
+        MacAddr::from_bits(self.0)
+    }
+
+    /// VLAN identifier.
+    #[inline(always)]
+    pub const fn vlan(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// The whole word, for comparisons.
+    #[inline(always)]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+}
 
 /// Where an entry comes from.
 #[repr(u8)]
@@ -90,7 +112,21 @@ mod tests {
     use super::*;
 
     const fn entry(kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry { slot: 1, incarnation: 1, kind: kind as u8, reserved: [0; 3], stamp }
+        FdbEntry {
+            slot: 1,
+            incarnation: 1,
+            kind: kind as u8,
+            reserved: [0; 3],
+            stamp,
+        }
+    }
+
+    #[test]
+    fn key_holds_both() {
+        let mac = MacAddr::new([2, 0, 0, 0, 0, 0xff]);
+        let key = FdbKey::new(mac, 4094);
+        assert_eq!((key.mac(), key.vlan()), (mac, 4094));
+        assert_ne!(key, FdbKey::new(mac, 1));
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The flow verdict cache: the answers of the slow path, for about a second each.
 
-use crate::{addr::MacAddr, map::FLOW_SLOTS, port::Slot};
+use crate::{fdb::FdbKey, map::FLOW_SLOTS, port::Slot};
 
 /// One slot of the `FLOWS` map. A hit replaces the source lookup, the destination lookup and every policy check.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowEntry {
-    /// Source address in the low 48 bits, VLAN in the high 16.
-    pub source: u64,
-    /// Destination address in the low 48 bits; the high 16 are zero.
-    pub destination: u64,
+    /// Source address and VLAN.
+    pub source: FdbKey,
+    /// Destination address and VLAN.
+    pub destination: FdbKey,
     /// Interface by which the frame came.
     pub ingress_ifindex: u32,
     /// Interface by which it leaves.
@@ -33,24 +33,12 @@ pub struct FlowEntry {
 const _: () = assert!(size_of::<FlowEntry>() == 48);
 
 impl FlowEntry {
-    /// The cached source key.
-    #[inline(always)]
-    pub const fn source_key(mac: MacAddr, vlan: u16) -> u64 {
-        mac.to_bits() | (vlan as u64) << 48
-    }
-
-    /// The slot that a flow falls into. Only the last octets are mixed: within a switch they differ most.
-    #[inline(always)]
-    pub const fn index(source: MacAddr, destination: MacAddr, ingress_ifindex: u32) -> u32 {
-        let mixed = (source.to_bits() >> 16) as u32 ^ ((destination.to_bits() >> 16) as u32).rotate_left(5)
-            ^ ingress_ifindex;
-        mixed.wrapping_mul(0x9e37_79b1) >> (32 - FLOW_SLOTS.trailing_zeros())
-    }
-
     /// Whether this slot holds a verdict for exactly this flow, made in this generation and period.
     #[inline(always)]
     pub const fn matches(&self, key: &FlowKey, generation: u32, period: u32) -> bool {
-        (self.source ^ key.source) | (self.destination ^ key.destination) == 0
+        (self.source.to_bits() ^ key.source.to_bits())
+            | (self.destination.to_bits() ^ key.destination.to_bits())
+            == 0
             && self.ingress_ifindex == key.ingress_ifindex
             && self.generation == generation
             && self.period == period
@@ -61,31 +49,54 @@ impl FlowEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     /// See [`FlowEntry::source`].
-    pub source: u64,
+    pub source: FdbKey,
     /// See [`FlowEntry::destination`].
-    pub destination: u64,
+    pub destination: FdbKey,
     /// See [`FlowEntry::ingress_ifindex`].
     pub ingress_ifindex: u32,
+}
+
+impl FlowKey {
+    /// The cache slot that the flow falls into: a multiplicative hash of the octets in which stations of one switch
+    /// differ most.
+    #[inline(always)]
+    pub const fn index(&self) -> u32 {
+        let source = (self.source.to_bits() >> 16) as u32;
+        let destination = (self.destination.to_bits() >> 16) as u32;
+        let mixed = source ^ destination.rotate_left(5) ^ self.ingress_ifindex;
+        mixed.wrapping_mul(0x9e37_79b1) >> (32 - FLOW_SLOTS.trailing_zeros())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::MacAddr;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn index_is_a_slot(a: [u8; 6], b: [u8; 6], ifindex: u32) {
-            prop_assert!(FlowEntry::index(MacAddr::new(a), MacAddr::new(b), ifindex) < FLOW_SLOTS);
+            let key = FlowKey {
+                source: FdbKey::new(MacAddr::new(a), 0),
+                destination: FdbKey::new(MacAddr::new(b), 0),
+                ingress_ifindex: ifindex,
+            };
+            prop_assert!(key.index() < FLOW_SLOTS);
         }
     }
 
     #[test]
     fn every_part_of_the_key_counts() {
-        let key = FlowKey { source: 1, destination: 2, ingress_ifindex: 3 };
+        let [one, two, nine] = [1, 2, 9].map(|last| FdbKey::new(MacAddr::new([2, 0, 0, 0, 0, last]), 0));
+        let key = FlowKey {
+            source: one,
+            destination: two,
+            ingress_ifindex: 3,
+        };
         let entry = FlowEntry {
-            source: 1,
-            destination: 2,
+            source: one,
+            destination: two,
             ingress_ifindex: 3,
             egress_ifindex: 4,
             generation: 5,
@@ -99,8 +110,22 @@ mod tests {
         assert!(entry.matches(&key, 5, 6));
         assert!(!entry.matches(&key, 4, 6));
         assert!(!entry.matches(&key, 5, 7));
-        assert!(!entry.matches(&FlowKey { source: 9, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { destination: 9, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { ingress_ifindex: 9, ..key }, 5, 6));
+        assert!(!entry.matches(&FlowKey { source: nine, ..key }, 5, 6));
+        assert!(!entry.matches(
+            &FlowKey {
+                destination: nine,
+                ..key
+            },
+            5,
+            6
+        ));
+        assert!(!entry.matches(
+            &FlowKey {
+                ingress_ifindex: 9,
+                ..key
+            },
+            5,
+            6
+        ));
     }
 }

@@ -16,11 +16,23 @@ pub const PORT_RECORDS: &str = "PORT_RECORDS";
 pub const STATS: &str = "STATS";
 /// Hash [`FdbKey`](crate::fdb::FdbKey) → [`FdbEntry`](crate::fdb::FdbEntry).
 pub const FDB: &str = "FDB";
+/// Array: ring of the [`FdbKey`](crate::fdb::FdbKey)s of learned addresses, twice as long as the FDB. Each learned entry
+/// has one place in it; the hand that looks for a free place is what reclaims expired entries.
+pub const FDB_RING: &str = "FDB_RING";
 /// Per-CPU array of [`FlowEntry`](crate::flow::FlowEntry); a cache, so it is not pinned.
 pub const FLOWS: &str = "FLOWS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 7] = [CONFIG, STATE, PORTS, PORT_INDEX, PORT_RECORDS, STATS, FDB];
+pub const PINNED: [&str; 8] = [
+    CONFIG,
+    STATE,
+    PORTS,
+    PORT_INDEX,
+    PORT_RECORDS,
+    STATS,
+    FDB,
+    FDB_RING,
+];
 
 /// Name of the complete switch, attached at tcx ingress of every port.
 pub const PROGRAM_TC: &str = "vswitch_tc";
@@ -37,5 +49,10 @@ pub const DEFAULT_FDB_SIZE: u32 = 32_768;
 pub const MAX_FDB_SIZE: u32 = 4_194_304;
 /// Slots of the flow verdict cache per CPU; a power of two.
 pub const FLOW_SLOTS: u32 = 256;
+
+/// Places in the ring for each address of the FDB: at half load, sixteen tries miss a free place once in 65,536.
+pub const RING_FACTOR: u32 = 2;
+/// Places that the hand looks at for one new address.
+pub const RING_TRIES: u32 = 16;
 
 const _: () = assert!(FLOW_SLOTS.is_power_of_two());

@@ -79,10 +79,10 @@ pub struct PortConfig {
     pub state: u8,
     /// A [`Redirect`].
     pub redirect: u8,
+    /// Padding, always zero.
+    pub reserved: u32,
     /// The address of the veth peer, the only destination that `redirect_peer` is used for.
     pub peer_mac: MacAddr,
-    /// Padding, always zero.
-    pub reserved: [u8; 6],
 }
 
 const _: () = assert!(size_of::<PortConfig>() == 24);
@@ -95,8 +95,8 @@ impl PortConfig {
         incarnation: 0,
         state: PortState::Disabled as u8,
         redirect: Redirect::Dev as u8,
+        reserved: 0,
         peer_mac: MacAddr::ZERO,
-        reserved: [0; 6],
     };
 
     /// The state, typed.

@@ -30,9 +30,11 @@ pub struct PortRecord {
     pub owner: u32,
     /// Padding, always zero.
     pub reserved2: u32,
+    /// Cookie of the namespace of the other end, so that a later namespace of the same name is not taken for it.
+    pub netns_cookie: u64,
 }
 
-const _: () = assert!(size_of::<PortRecord>() == 120);
+const _: () = assert!(size_of::<PortRecord>() == 128);
 
 /// What a port's device is and who made it.
 #[repr(u8)]
@@ -96,6 +98,7 @@ impl PortRecord {
         peer_ifindex: 0,
         owner: u32::MAX,
         reserved2: 0,
+        netns_cookie: 0,
     };
 }
 

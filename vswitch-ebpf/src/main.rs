@@ -1,2 +1,60 @@
-//! stub
+//! The BPF object: thin entries on top of the stages of this package's library.
+//!
+//! It is built by `cargo xtask build` for `bpfel-unknown-none`; for the host this is an empty program, so that the
+//! workspace builds everywhere.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(target_arch = "bpf")]
+mod program;
+
+#[cfg(target_arch = "bpf")]
+mod entry {
+    use aya_ebpf::{
+        bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
+        macros::classifier,
+        programs::TcContext,
+    };
+    use vswitch_ebpf::outcome::Outcome;
+
+    use crate::program::{clock, flood, pipeline, skb::Skb};
+
+    /// The complete switch: tcx ingress of every port. Each outcome has one line here.
+    #[classifier]
+    pub fn vswitch_tc(ctx: TcContext) -> i32 {
+        let skb = Skb::new(ctx.skb.skb);
+        let Some(frame) = pipeline::enter(&skb) else {
+            // Not a port of this switch (any more): the frame belongs to the host.
+            return TC_ACT_UNSPEC;
+        };
+        match frame.outcome {
+            Outcome::Forward(egress) => skb.redirect(&egress),
+            Outcome::Flood(cast) => flood::flood(&skb, &frame, cast),
+            // Further programs on the port may have their say, then the host's stack.
+            Outcome::Local => TC_ACT_UNSPEC,
+            Outcome::Drop(_) => TC_ACT_SHOT,
+        }
+    }
+
+    /// Notes the kernel's jiffies for the controller, which has no other way to know them. Only ever test-run.
+    #[classifier]
+    pub fn vswitch_clock(_ctx: TcContext) -> i32 {
+        clock::note();
+        TC_ACT_UNSPEC
+    }
+
+    #[panic_handler]
+    fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+        // The program has no panicking path; the verifier would refuse the endless loop if it were reachable.
+        loop {}
+    }
+
+    /// Some helpers (`bpf_redirect_peer` among them) are for GPL-compatible programs only.
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+    const _: () = assert!(size_of::<*mut __sk_buff>() == 8);
+}
+
+#[cfg(not(target_arch = "bpf"))]
 fn main() {}

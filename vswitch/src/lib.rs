@@ -4,5 +4,8 @@
 //! the outside world: [`datapath`], the only module that speaks BPF, and [`host`], the only one that speaks netlink.
 
 pub mod cli;
+pub mod config;
+pub mod control;
+pub mod datapath;
 pub mod host;
 pub mod name;

@@ -20,11 +20,18 @@ impl Report {
 
     /// A text for people and the same facts for scripts.
     pub fn new(text: impl Into<String>, facts: &impl Serialize) -> serde_json::Result<Self> {
-        Ok(Self { text: text.into(), json: Some(serde_json::to_value(facts)?) })
+        Ok(Self {
+            text: text.into(),
+            json: Some(serde_json::to_value(facts)?),
+        })
     }
 
     /// A table for people and its rows for scripts.
-    pub fn table<T: Serialize>(header: &[&str], rows: &[T], row: impl Fn(&T) -> Vec<String>) -> serde_json::Result<Self> {
+    pub fn table<T: Serialize>(
+        header: &[&str],
+        rows: &[T],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> serde_json::Result<Self> {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_header(header.iter().map(|title| title.to_uppercase()));
@@ -34,7 +41,11 @@ impl Report {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        let text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+        let text = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n");
         Self::new(text, &rows)
     }
 
@@ -58,4 +69,58 @@ pub fn print(report: &Report, json: bool) -> io::Result<()> {
         writeln!(out, "{}", report.text)?;
     }
     out.flush()
+}
+
+/// Says what went wrong, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    note(&format!("error: {error:#}"));
+}
+
+/// Says something to people while a verb is at work, on standard error.
+pub fn note(text: &str) {
+    // There is nobody to tell when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints a help text on standard output.
+pub fn help(text: &str) {
+    // A reader that has seen enough is no error.
+    let _ = write!(io::stdout().lock(), "{text}");
+}
+
+/// One line of what a verb follows, at once: text for people, one JSON object a line for scripts.
+///
+/// # Errors
+/// When standard output cannot be written, a closed pipe included.
+pub fn line(text: &str, facts: &Value, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{facts}")?
+    } else {
+        writeln!(out, "{text}")?
+    }
+    out.flush()
+}
+
+/// Whether an error is only that nobody reads our output any more.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells on standard error what is done: warnings, with `-v` steps, with `-vv` all.
+pub fn follow(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .without_time()
+        .with_writer(io::stderr)
+        .init();
 }

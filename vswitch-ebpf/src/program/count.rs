@@ -1,0 +1,52 @@
+//! The counters: each frame ends in exactly one of its ingress port's.
+
+use vswitch_common::{drop::DropReason, port::Slot, stats::PortStats};
+use vswitch_ebpf::outcome::Outcome;
+
+use super::tables;
+
+const REASON_MASK: usize = DropReason::SLOTS - 1;
+const _: () = assert!(DropReason::SLOTS.is_power_of_two());
+
+/// A frame came in by a port and this became of it.
+#[inline(always)]
+pub fn received(slot: Slot, length: u32, outcome: &Outcome) {
+    let Some(stats) = tables::stats(slot) else { return };
+    stats.rx_frames += 1;
+    stats.rx_bytes += u64::from(length);
+    match outcome {
+        Outcome::Forward(_) => stats.forwarded += 1,
+        Outcome::Flood(_) => stats.flooded += 1,
+        Outcome::Local => stats.local += 1,
+        Outcome::Drop(reason) => dropped(stats, *reason),
+    }
+}
+
+/// A frame that was counted as flooded turned out to have nowhere to go.
+#[inline(always)]
+pub fn flooded_nowhere(slot: Slot) {
+    let Some(stats) = tables::stats(slot) else { return };
+    stats.flooded = stats.flooded.wrapping_sub(1);
+    dropped(stats, DropReason::NoPort);
+}
+
+/// A frame or a copy left by a port.
+#[inline(always)]
+pub fn sent(slot: Slot, length: u32) {
+    let Some(stats) = tables::stats(slot) else { return };
+    stats.tx_frames += 1;
+    stats.tx_bytes += u64::from(length);
+}
+
+/// A copy could not leave by a port.
+#[inline(always)]
+pub fn not_sent(slot: Slot, reason: DropReason) {
+    let Some(stats) = tables::stats(slot) else { return };
+    // The mask tells the verifier that the index is in bounds.
+    stats.tx_drops[reason as usize & REASON_MASK] += 1;
+}
+
+#[inline(always)]
+fn dropped(stats: &mut PortStats, reason: DropReason) {
+    stats.drops[reason as usize & REASON_MASK] += 1;
+}

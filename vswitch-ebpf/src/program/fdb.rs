@@ -1,0 +1,109 @@
+//! Changes of the FDB that frames bring about.
+
+use vswitch_common::{
+    config::SwitchConfig,
+    fdb::{FdbEntry, FdbKey},
+    map::{RING_FACTOR, RING_TRIES},
+    port::PortState,
+};
+use vswitch_ebpf::stage::{
+    forward,
+    learn::{Behind, Learn, learn, learned},
+};
+
+use super::{helper, journal, skb::Skb, tables};
+
+/// Carries out what [`learn`] decides about the source of a frame.
+#[inline(always)]
+pub fn learn_source(
+    skb: &Skb,
+    key: FdbKey,
+    entry: Option<&mut FdbEntry>,
+    behind: Behind,
+    now: u64,
+    config: &SwitchConfig,
+) {
+    match (learn(entry.as_deref(), behind, now, config.cache_shift), entry) {
+        (Learn::Keep, _) => {}
+        (Learn::Refresh | Learn::Move, None) | (Learn::Insert, _) => {
+            insert(key, &learned(behind, now), now, config);
+            journal::learned(skb, key.mac(), behind.slot, config);
+        }
+        (Learn::Refresh, Some(entry)) => entry.stamp = now,
+        (Learn::Move, Some(entry)) => {
+            let from = entry.slot;
+            *entry = learned(behind, now);
+            void_verdicts();
+            journal::moved(skb, key.mac(), from, behind.slot, config);
+        }
+    }
+}
+
+/// Makes every cached verdict void. The change that calls for it must be visible before.
+#[inline(always)]
+pub fn void_verdicts() {
+    if let Some(state) = tables::state() {
+        helper::fetch_add(&mut state.generation, 1);
+    }
+}
+
+/// The device of a port turned out not to exist any more. Its addresses count as unknown from here on, as those of a
+/// port that is taken out of a bridge; its row is cleared by the next command.
+#[inline(always)]
+pub fn device_gone(slot: u32) {
+    if let Some(port) = tables::port_mut(slot) {
+        port.state = PortState::Gone as u8;
+        void_verdicts();
+    }
+}
+
+/// Adds a learned address. Each has a place of its own in the ring; looking for a free one is what reclaims the entries
+/// that have expired, so ageing needs no process, no timer and no walk over the table.
+#[inline(always)]
+fn insert(key: FdbKey, entry: &FdbEntry, now: u64, config: &SwitchConfig) {
+    let Some(state) = tables::state() else { return };
+    let places = u64::from(config.fdb_size) * u64::from(RING_FACTOR);
+    if places == 0 {
+        return;
+    }
+    for _ in 0..RING_TRIES {
+        let place = helper::fetch_add(&mut state.hand, 1) % places;
+        let Some(held) = tables::ring(place as u32) else {
+            return;
+        };
+        if !free(*held, now, config) {
+            continue;
+        }
+        *held = key;
+        if tables::fdb_put(key, entry) {
+            return;
+        }
+        // Full, though this place was free: look for one whose entry has expired.
+        *held = FdbKey::new(vswitch_common::addr::MacAddr::ZERO, 0);
+    }
+    state.fdb_full += 1;
+}
+
+/// Whether a place in the ring can be taken; removes the expired entry that it stands for.
+#[inline(always)]
+fn free(held: FdbKey, now: u64, config: &SwitchConfig) -> bool {
+    if held.to_bits() == 0 {
+        return true;
+    }
+    let Some(entry) = tables::fdb_get(held) else {
+        return true;
+    };
+    if !entry.kind().moves() {
+        // The user took the address over: it needs no place in the ring.
+        return true;
+    }
+    let alive = match tables::port(u32::from(entry.slot)) {
+        Some(port) => forward::is_alive(entry, port),
+        None => false,
+    };
+    if alive && !entry.is_expired(now, config.ageing_jiffies) {
+        return false;
+    }
+    tables::fdb_remove(held);
+    true
+}

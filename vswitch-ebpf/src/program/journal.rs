@@ -1,0 +1,53 @@
+//! Slow-path events, through aya-log. Nothing is said per packet unless the drop level is asked for.
+
+use aya_ebpf::programs::TcContext;
+use aya_log_ebpf::{debug, info};
+use vswitch_common::{addr::MacAddr, config::SwitchConfig, drop::DropReason, port::Slot};
+
+use super::skb::Skb;
+
+/// `log::Level::Info`: addresses learned and moved.
+const INFO: u8 = 3;
+/// `log::Level::Debug`: frames dropped, as well.
+const DEBUG: u8 = 4;
+
+/// An address was learned.
+#[inline(always)]
+pub fn learned(skb: &Skb, mac: MacAddr, slot: Slot, config: &SwitchConfig) {
+    if config.log_level >= INFO {
+        log_learned(&TcContext::new(skb.raw()), mac, slot);
+    }
+}
+
+/// An address moved from one port to another.
+#[inline(always)]
+pub fn moved(skb: &Skb, mac: MacAddr, from: Slot, to: Slot, config: &SwitchConfig) {
+    if config.log_level >= INFO {
+        log_moved(&TcContext::new(skb.raw()), mac, from, to);
+    }
+}
+
+/// A frame was dropped.
+#[inline(always)]
+pub fn dropped(skb: &Skb, slot: Slot, reason: DropReason, config: &SwitchConfig) {
+    if config.log_level >= DEBUG {
+        log_dropped(&TcContext::new(skb.raw()), slot, reason as u8);
+    }
+}
+
+// Out of line: the records are built on the stack, which is 512 bytes for all functions in a chain of calls.
+
+#[inline(never)]
+fn log_learned(ctx: &TcContext, mac: MacAddr, slot: Slot) {
+    info!(ctx, "learned {:mac} {}", mac.octets(), slot);
+}
+
+#[inline(never)]
+fn log_moved(ctx: &TcContext, mac: MacAddr, from: Slot, to: Slot) {
+    info!(ctx, "moved {:mac} {} {}", mac.octets(), from, to);
+}
+
+#[inline(never)]
+fn log_dropped(ctx: &TcContext, slot: Slot, reason: u8) {
+    debug!(ctx, "dropped {} {}", slot, reason);
+}

@@ -1,0 +1,121 @@
+//! Every map, each behind typed accessors. The capacities here are only minimums: the controller sets the real ones
+//! when it loads the object. Mirror: `vswitch/src/datapath/tables.rs`.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray},
+};
+use vswitch_common::{
+    config::{SwitchConfig, SwitchState},
+    fdb::{FdbEntry, FdbKey},
+    flow::FlowEntry,
+    map::FLOW_SLOTS,
+    port::{PortConfig, Slot},
+    record::PortRecord,
+    stats::PortStats,
+};
+
+#[map]
+static CONFIG: Array<SwitchConfig> = Array::with_max_entries(1, 0);
+#[map]
+static STATE: Array<SwitchState> = Array::with_max_entries(1, 0);
+#[map]
+static PORTS: Array<PortConfig> = Array::with_max_entries(1, 0);
+#[map]
+static PORT_INDEX: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
+/// The controller's memory; the program only carries it, so that all of a switch is one object.
+#[map]
+static PORT_RECORDS: Array<PortRecord> = Array::with_max_entries(1, 0);
+#[map]
+static STATS: PerCpuArray<PortStats> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static FDB: HashMap<FdbKey, FdbEntry> = HashMap::with_max_entries(1, 0);
+#[map]
+static FDB_RING: Array<FdbKey> = Array::with_max_entries(1, 0);
+#[map]
+static FLOWS: PerCpuArray<FlowEntry> = PerCpuArray::with_max_entries(FLOW_SLOTS, 0);
+
+// SAFETY of all accessors: a map value is never freed while a program runs (RCU), and every bit pattern of these types
+// is valid. Values may change under a reader; each field is read once, and no decision needs two to be consistent.
+
+/// The controller's wishes.
+#[inline(always)]
+pub fn config() -> Option<&'static SwitchConfig> {
+    CONFIG.get(0)
+}
+
+/// The program's own notes.
+#[inline(always)]
+pub fn state() -> Option<&'static mut SwitchState> {
+    // SAFETY: see above.
+    STATE.get_ptr_mut(0).map(|value| unsafe { &mut *value })
+}
+
+/// The row of a port.
+#[inline(always)]
+pub fn port(slot: u32) -> Option<&'static PortConfig> {
+    PORTS.get(slot)
+}
+
+/// The row of a port, to note that its device is gone.
+#[inline(always)]
+pub fn port_mut(slot: u32) -> Option<&'static mut PortConfig> {
+    // SAFETY: see above.
+    PORTS.get_ptr_mut(slot).map(|value| unsafe { &mut *value })
+}
+
+/// The slot of the port with this device.
+#[inline(always)]
+pub fn slot_of(ifindex: u32) -> Option<Slot> {
+    // SAFETY: see above.
+    unsafe { PORT_INDEX.get(ifindex) }.map(|slot| *slot as Slot)
+}
+
+/// This CPU's counters of a port.
+#[inline(always)]
+pub fn stats(slot: Slot) -> Option<&'static mut PortStats> {
+    // SAFETY: see above; a CPU runs one program of this switch at a time (softirq, not re-entered).
+    STATS
+        .get_ptr_mut(u32::from(slot))
+        .map(|value| unsafe { &mut *value })
+}
+
+/// The entry of an address.
+#[inline(always)]
+pub fn fdb_get(key: FdbKey) -> Option<&'static mut FdbEntry> {
+    // SAFETY: see above.
+    FDB.get_ptr_mut(key).map(|value| unsafe { &mut *value })
+}
+
+/// Adds or replaces the entry of an address; `false` if the table is full.
+#[inline(always)]
+pub fn fdb_put(key: FdbKey, entry: &FdbEntry) -> bool {
+    FDB.insert(key, entry, 0).is_ok()
+}
+
+/// Removes an address.
+#[inline(always)]
+pub fn fdb_remove(key: FdbKey) {
+    // An address that another CPU has just removed is removed all the same.
+    let _gone = FDB.remove(key);
+}
+
+/// A place in the ring of learned addresses.
+#[inline(always)]
+pub fn ring(place: u32) -> Option<&'static mut FdbKey> {
+    // SAFETY: see above.
+    FDB_RING.get_ptr_mut(place).map(|value| unsafe { &mut *value })
+}
+
+/// This CPU's cached verdict for a flow's slot.
+#[inline(always)]
+pub fn flow(index: u32) -> Option<&'static mut FlowEntry> {
+    // SAFETY: as for `stats`.
+    FLOWS.get_ptr_mut(index).map(|value| unsafe { &mut *value })
+}
+
+/// Keeps the maps that no code path reads in the object.
+#[inline(always)]
+pub fn carry() {
+    core::hint::black_box(&PORT_RECORDS);
+}

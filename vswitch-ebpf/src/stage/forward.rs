@@ -1,0 +1,154 @@
+//! To which port does a frame go?
+
+use vswitch_common::{
+    drop::DropReason,
+    fdb::{FdbEntry, FdbKind},
+    port::{PortConfig, PortState, Slot, flag},
+};
+
+use super::learn::Behind;
+
+/// What the FDB says about a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Nothing that holds: flood.
+    Unknown,
+    /// The host itself.
+    Host,
+    /// Behind this port.
+    Port(Slot),
+}
+
+/// Reads an entry. One that has expired, or whose port is no more, counts as absent the moment it is so; reclaiming
+/// its place is another matter. `port` is the row to which the entry points.
+#[inline(always)]
+pub fn destination(
+    entry: Option<&FdbEntry>,
+    port: Option<&PortConfig>,
+    now: u64,
+    ageing_jiffies: u64,
+) -> Destination {
+    let (Some(entry), Some(port)) = (entry, port) else {
+        return Destination::Unknown;
+    };
+    if entry.is_expired(now, ageing_jiffies) || !is_alive(entry, port) {
+        return Destination::Unknown;
+    }
+    match entry.kind() {
+        FdbKind::Local => Destination::Host,
+        FdbKind::Dynamic | FdbKind::Static | FdbKind::Sticky => Destination::Port(entry.slot),
+    }
+}
+
+/// Whether the port that an entry points at still exists.
+#[inline(always)]
+pub fn is_alive(entry: &FdbEntry, port: &PortConfig) -> bool {
+    port.ifindex != 0
+        && Behind::port(entry.slot, port).holds(entry)
+        && !matches!(port.state(), PortState::Gone | PortState::Disabled)
+}
+
+/// May a frame that came by `ingress` go to `egress`? As `should_deliver` in Linux `net/bridge/br_forward.c`.
+#[inline(always)]
+pub fn deliver(
+    ingress_slot: Slot,
+    ingress: &PortConfig,
+    egress_slot: Slot,
+    egress: &PortConfig,
+) -> Result<(), DropReason> {
+    if ingress_slot == egress_slot && !egress.has(flag::HAIRPIN) {
+        return Err(DropReason::SamePort);
+    }
+    if !matches!(egress.state(), PortState::Forwarding) {
+        return Err(DropReason::EgressNotForwarding);
+    }
+    if ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED) {
+        return Err(DropReason::Isolated);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::learn::learned;
+    use proptest::prelude::*;
+
+    fn port(flags: u32, state: PortState) -> PortConfig {
+        PortConfig {
+            ifindex: 5,
+            flags,
+            incarnation: 2,
+            state: state as u8,
+            ..PortConfig::EMPTY
+        }
+    }
+
+    #[test]
+    fn absent_expired_and_orphaned_entries_are_unknown() {
+        let alive = port(flag::DEFAULT, PortState::Forwarding);
+        let entry = learned(
+            Behind {
+                slot: 4,
+                incarnation: 2,
+            },
+            1000,
+        );
+        assert_eq!(destination(None, None, 1000, 250), Destination::Unknown);
+        assert_eq!(
+            destination(Some(&entry), Some(&alive), 1250, 250),
+            Destination::Port(4)
+        );
+        assert_eq!(
+            destination(Some(&entry), Some(&alive), 1251, 250),
+            Destination::Unknown
+        );
+        let later = PortConfig {
+            incarnation: 3,
+            ..alive
+        };
+        assert_eq!(
+            destination(Some(&entry), Some(&later), 1000, 250),
+            Destination::Unknown
+        );
+        for state in [PortState::Gone, PortState::Disabled] {
+            let dead = PortConfig {
+                state: state as u8,
+                ..alive
+            };
+            assert_eq!(
+                destination(Some(&entry), Some(&dead), 1000, 250),
+                Destination::Unknown
+            );
+        }
+        let local = FdbEntry {
+            kind: FdbKind::Local as u8,
+            ..entry
+        };
+        assert_eq!(
+            destination(Some(&local), Some(&alive), u64::MAX, 1),
+            Destination::Host
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_returns_only_by_a_hairpin(flags: u32) {
+            let same = port(flags, PortState::Forwarding);
+            let verdict = deliver(1, &same, 1, &same);
+            if flags & flag::HAIRPIN == 0 {
+                prop_assert_eq!(verdict, Err(DropReason::SamePort));
+            }
+        }
+
+        #[test]
+        fn two_isolated_ports_never_speak(ingress: u32, egress: u32, state in 0u8..6) {
+            let egress = PortConfig { state, ..port(egress, PortState::Forwarding) };
+            let ingress = port(ingress, PortState::Forwarding);
+            let verdict = deliver(1, &ingress, 2, &egress);
+            let isolated = ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED);
+            let forwarding = egress.state() == PortState::Forwarding;
+            prop_assert_eq!(verdict.is_ok(), forwarding && !isolated);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The stages of the slow path, one decision each.
+
+pub mod admit;
+pub mod egress;
+pub mod forward;
+pub mod learn;

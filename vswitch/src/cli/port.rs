@@ -1,0 +1,342 @@
+//! `vswitch port`: make, remove, list, change.
+
+use std::net::IpAddr;
+
+use anyhow::Result;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use vswitch_common::addr::MacAddr;
+
+use super::{output::Report, value};
+use crate::{
+    config::{
+        keys::KeyValue,
+        port::{FLAGS, PortOptions},
+    },
+    control::port::{
+        self,
+        list::{Counters, PortView},
+        request::{Place, PortRequest},
+    },
+    datapath::Store,
+    host::Host,
+    name::{IfName, NsName, SwitchName},
+};
+
+const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
+    learning      learn source addresses [on]\n  \
+    flood         send unknown unicast out of this port [on]\n  \
+    mcast-flood   send multicast out of this port [on]\n  \
+    bcast-flood   send broadcast out of this port [on]\n  \
+    isolated      no frame passes between two isolated ports [off]\n  \
+    hairpin       frames may leave by the port by which they came [off]\n  \
+    locked        admit only sources that are in the FDB on this port [off]\n\
+    Others:\n  \
+    state=forwarding|learning|blocking|disabled\n  \
+    redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all";
+
+/// What to do with ports.
+#[derive(Debug, Subcommand)]
+pub enum PortCommand {
+    /// Make a port: device, namespace, addresses and program in one go
+    #[command(after_help = format!("{KEYS}\n\nExamples:\n  \
+        vswitch port add lab web --netns web --ip 10.0.0.2/24 --via 10.0.0.1\n  \
+        vswitch port add lab box --pid 4711 --ifname eth1 --ip 10.0.0.3/24\n  \
+        vswitch port add lab vm0 --tap --owner qemu\n  \
+        vswitch port add lab eth1 --dev\n  \
+        vswitch port add lab up0 --host --ip 10.0.0.1/24"))]
+    Add(Box<AddArgs>),
+    /// Remove a port, with what was made for it
+    #[command(
+        after_help = "Examples:\n  vswitch port del lab web\n\nAn adopted device is returned as it was found."
+    )]
+    Del(PortArgs),
+    /// List the ports of a switch, or all ports
+    #[command(after_help = "Examples:\n  vswitch port list lab\n  vswitch --json port list lab")]
+    List(ListArgs),
+    /// Show one port with all its counters
+    #[command(after_help = "Examples:\n  vswitch port show lab web")]
+    Show(PortArgs),
+    /// Change a port; effective for the very next frame
+    #[command(after_help = format!("{KEYS}\n\nExamples:\n  vswitch port set lab web flood=off isolated=on"))]
+    Set(SetArgs),
+}
+
+/// The program that decides about a port's frames.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Datapath {
+    /// The best for the kind of port
+    Auto,
+    /// The complete switch, in tc
+    Tc,
+}
+
+/// A port to be made.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["netns", "pid", "tap", "dev", "host"])))]
+pub struct AddArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    switch: SwitchName,
+    /// The port: name of its device on the host
+    #[arg(value_name = "PORT")]
+    name: IfName,
+    /// Into this namespace, which is made if it does not exist
+    #[arg(long, value_name = "NS")]
+    netns: Option<NsName>,
+    /// Into the namespace of this process, such as a container's
+    #[arg(long)]
+    pid: Option<u32>,
+    /// A persistent tap, for a virtual machine or a program
+    #[arg(long)]
+    tap: bool,
+    /// An existing device, such as a network card
+    #[arg(long)]
+    dev: bool,
+    /// To the host itself
+    #[arg(long)]
+    host: bool,
+    /// Name of the interface at the other end (eth0; with --host: PORT-host)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tap", "dev"])]
+    ifname: Option<IfName>,
+    /// Address of the other end, with its prefix length; may be given several times
+    #[arg(long = "ip", value_name = "CIDR", value_parser = value::cidr)]
+    ips: Vec<IpNet>,
+    /// Default gateway of the other end
+    #[arg(long, value_name = "GW")]
+    via: Option<IpAddr>,
+    /// MAC address of the other end
+    #[arg(long, value_parser = value::station)]
+    mac: Option<MacAddr>,
+    /// MTU of both ends, 68 to 65535
+    #[arg(long)]
+    mtu: Option<u32>,
+    /// User who may open the tap without privileges
+    #[arg(long, value_name = "USER", value_parser = value::user, requires = "tap")]
+    owner: Option<u32>,
+    /// Frames of the tap carry a virtio-net header, so that offloads pass
+    #[arg(long, requires = "tap")]
+    vnet_header: bool,
+    /// The program that decides
+    #[arg(long, value_enum, default_value = "auto")]
+    datapath: Datapath,
+    /// What the port is to be like
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<KeyValue>,
+}
+
+/// Which port.
+#[derive(Debug, Args)]
+pub struct PortArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    switch: SwitchName,
+    /// The port
+    #[arg(value_name = "PORT")]
+    name: IfName,
+}
+
+/// Whose ports.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The switch; all if absent
+    #[arg(value_name = "SW")]
+    switch: Option<SwitchName>,
+}
+
+/// Which port, and what it is to be like.
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    #[command(flatten)]
+    port: PortArgs,
+    /// What the port is to be like
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    words: Vec<KeyValue>,
+}
+
+/// Does what the command says.
+pub async fn run(command: PortCommand) -> Result<Report> {
+    let store = Store::open()?;
+    let host = Host::here()?;
+    match command {
+        PortCommand::Add(args) => {
+            let (switch, request) = request(*args)?;
+            port::add::add(&store, &host, &switch, &request).await?;
+        }
+        PortCommand::Del(PortArgs { switch, name }) => port::del::del(&store, &host, &switch, &name).await?,
+        PortCommand::Set(SetArgs {
+            port: PortArgs { switch, name },
+            words,
+        }) => {
+            port::set::set(&store, &host, &switch, &name, &PortOptions::parse(&words)?).await?;
+        }
+        PortCommand::Show(PortArgs { switch, name }) => {
+            return details(&port::list::list(&store, &host, &switch, Some(&name)).await?);
+        }
+        PortCommand::List(ListArgs { switch }) => {
+            let switches = match switch {
+                Some(one) => vec![one],
+                None => store.switches()?,
+            };
+            let mut views = Vec::new();
+            for switch in &switches {
+                views.extend(port::list::list(&store, &host, switch, None).await?);
+            }
+            return table(&views);
+        }
+    }
+    Ok(Report::silent())
+}
+
+fn request(args: AddArgs) -> Result<(SwitchName, PortRequest)> {
+    let AddArgs {
+        switch,
+        name,
+        netns,
+        pid,
+        tap,
+        dev: _,
+        host,
+        ifname,
+        ips,
+        via,
+        mac,
+        mtu,
+        owner,
+        vnet_header,
+        datapath: Datapath::Auto | Datapath::Tc,
+        words,
+    } = args;
+    let inside = || ifname.clone().map_or_else(|| "eth0".parse(), Ok);
+    let place = match (netns, pid) {
+        (Some(ns), _) => Place::Netns {
+            ns,
+            ifname: inside()?,
+        },
+        (None, Some(pid)) => Place::Pid {
+            pid,
+            ifname: inside()?,
+        },
+        (None, None) if tap => Place::Tap { owner, vnet_header },
+        (None, None) if host => Place::Host {
+            ifname: ifname
+                .clone()
+                .map_or_else(|| format!("{name}-host").parse(), Ok)?,
+        },
+        (None, None) => Place::Dev,
+    };
+    let options = PortOptions::parse(&words)?;
+    Ok((
+        switch,
+        PortRequest {
+            name,
+            place,
+            ips,
+            via,
+            mac,
+            mtu,
+            options,
+        },
+    ))
+}
+
+fn table(views: &[PortView]) -> Result<Report> {
+    let header = [
+        "switch",
+        "port",
+        "kind",
+        "state",
+        "leads to",
+        "mtu",
+        "rx",
+        "tx",
+        "dropped",
+        "not default",
+    ];
+    Ok(Report::table(&header, views, |view| {
+        vec![
+            view.switch.clone(),
+            view.port.clone(),
+            view.kind.to_owned(),
+            view.state.to_owned(),
+            leads_to(view),
+            view.mtu.to_string(),
+            view.counters.rx_frames.to_string(),
+            view.counters.tx_frames.to_string(),
+            dropped(&view.counters).to_string(),
+            unusual(view),
+        ]
+    })?)
+}
+
+fn details(views: &[PortView]) -> Result<Report> {
+    let mut blocks = Vec::new();
+    for view in views {
+        let counters = &view.counters;
+        let mut lines = vec![
+            format!("port       {} of switch {}", view.port, view.switch),
+            format!("kind       {}, leads to {}", view.kind, leads_to(view)),
+            format!("state      {}, MTU {}", view.state, view.mtu),
+            format!(
+                "datapath   {} ({}), frames leave by redirect to the {}",
+                view.datapath, view.attach, view.redirect
+            ),
+            format!("options    {}", options(view)),
+            format!(
+                "received   {} frames, {} bytes",
+                counters.rx_frames, counters.rx_bytes
+            ),
+            format!(
+                "           {} forwarded, {} flooded, {} to the host, {} dropped",
+                counters.forwarded,
+                counters.flooded,
+                counters.local,
+                dropped(counters)
+            ),
+            format!(
+                "sent       {} frames, {} bytes",
+                counters.tx_frames, counters.tx_bytes
+            ),
+        ];
+        for (title, counts) in [("dropped", &counters.drops), ("not sent", &counters.tx_drops)] {
+            lines.extend(
+                counts
+                    .iter()
+                    .map(|(reason, count)| format!("{title:<10} {count} {reason}")),
+            );
+        }
+        blocks.push(lines.join("\n"));
+    }
+    Ok(Report::new(blocks.join("\n\n"), &views)?)
+}
+
+fn leads_to(view: &PortView) -> String {
+    let ifname = view.peer_ifname.as_deref().unwrap_or("-");
+    match (&view.netns, view.pid) {
+        (Some(ns), _) => format!("{ifname} in {ns}"),
+        (None, Some(pid)) => format!("{ifname} in pid:{pid}"),
+        (None, None) => ifname.to_owned(),
+    }
+}
+
+fn dropped(counters: &Counters) -> u64 {
+    counters.drops.values().sum()
+}
+
+fn options(view: &PortView) -> String {
+    let words: Vec<String> = FLAGS
+        .iter()
+        .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
+        .collect();
+    words.join(" ")
+}
+
+/// The keys that differ from what a new port has.
+fn unusual(view: &PortView) -> String {
+    let words: Vec<String> = FLAGS
+        .iter()
+        .filter(|(name, bit)| view.options[name] != (vswitch_common::port::flag::DEFAULT & bit != 0))
+        .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,119 @@
+//! `vswitch switch`: make, remove, list, change.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::output::Report;
+use crate::{
+    config::keys::KeyValue,
+    control::switch::{self, SwitchView},
+    datapath::Store,
+    host::Host,
+    name::SwitchName,
+};
+
+const KEYS: &str = "Keys:\n  \
+    ageing=SECONDS        lifetime of a learned address after its last frame; 0 = for ever (300)\n  \
+    group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host (0)\n  \
+    fdb-size=N            room for addresses, only with `add` (32768)\n  \
+    port-slots=N          room for ports plus one, only with `add` (2048)";
+
+/// What to do with switches.
+#[derive(Debug, Subcommand)]
+pub enum SwitchCommand {
+    /// Make a switch without ports
+    #[command(after_help = format!("{KEYS}\n\nExamples:\n  vswitch switch add lab\n  vswitch switch add lab ageing=60 fdb-size=100000"))]
+    Add(WordsArgs),
+    /// Remove a switch, its ports, and the devices and namespaces that were made for them
+    #[command(
+        after_help = "Examples:\n  vswitch switch del lab\n\nAdopted devices are returned as they were found."
+    )]
+    Del(NameArgs),
+    /// List all switches
+    #[command(after_help = "Examples:\n  vswitch switch list\n  vswitch --json switch list")]
+    List,
+    /// Show one switch
+    #[command(after_help = "Examples:\n  vswitch switch show lab")]
+    Show(NameArgs),
+    /// Change a switch; effective for the very next frame
+    #[command(after_help = format!("{KEYS}\n\nExamples:\n  vswitch switch set lab ageing=0"))]
+    Set(WordsArgs),
+}
+
+/// Which switch.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    name: SwitchName,
+}
+
+/// Which switch, and what it is to be like.
+#[derive(Debug, Args)]
+pub struct WordsArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    name: SwitchName,
+    /// What it is to be like
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<KeyValue>,
+}
+
+/// Does what the command says.
+pub async fn run(command: SwitchCommand) -> Result<Report> {
+    let store = Store::open()?;
+    match command {
+        SwitchCommand::Add(WordsArgs { name, words }) => switch::add(&store, &name, &words)?,
+        SwitchCommand::Del(NameArgs { name }) => switch::del(&store, &Host::here()?, &name).await?,
+        SwitchCommand::Set(WordsArgs { name, words }) => switch::set(&store, &name, &words)?,
+        SwitchCommand::List => return table(&switch::list(&store)?),
+        SwitchCommand::Show(NameArgs { name }) => return summary(&switch::show(&store, &name)?),
+    }
+    Ok(Report::silent())
+}
+
+fn table(views: &[SwitchView]) -> Result<Report> {
+    let header = ["switch", "ports", "addresses", "ageing", ""];
+    Ok(Report::table(&header, views, |view| {
+        vec![
+            view.name.clone(),
+            view.ports.to_string(),
+            format!("{}/{}", view.fdb_entries, view.fdb_size),
+            ageing(view),
+            if view.here {
+                String::new()
+            } else {
+                "in another namespace".to_owned()
+            },
+        ]
+    })?)
+}
+
+fn summary(view: &SwitchView) -> Result<Report> {
+    let mut lines = vec![
+        format!("switch          {}", view.name),
+        format!(
+            "ports           {} of {}",
+            view.ports,
+            view.port_slots.saturating_sub(1)
+        ),
+        format!("addresses       {} of {}", view.fdb_entries, view.fdb_size),
+        format!("ageing          {}", ageing(view)),
+        format!("group-fwd-mask  {:#06x}", view.group_fwd_mask),
+    ];
+    if view.fdb_full != 0 {
+        lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
+    }
+    if !view.here {
+        lines.push("namespace       another one than this command's".to_owned());
+    }
+    Ok(Report::new(lines.join("\n"), view)?)
+}
+
+fn ageing(view: &SwitchView) -> String {
+    if view.ageing == 0 {
+        "never".to_owned()
+    } else {
+        format!("{} s", view.ageing)
+    }
+}

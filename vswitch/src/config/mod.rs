@@ -1,0 +1,5 @@
+//! The user's words, turned into values that cannot be wrong. No I/O here.
+
+pub mod keys;
+pub mod port;
+pub mod switch;

@@ -1,0 +1,139 @@
+//! The keys of a port.
+
+use vswitch_common::port::{PortState, Redirect, flag};
+
+use super::keys::{KeyError, KeyValue, unknown};
+
+/// The keys that are on or off, with their bits, in the order in which they are shown.
+pub const FLAGS: [(&str, u32); 7] = [
+    ("learning", flag::LEARNING),
+    ("flood", flag::FLOOD),
+    ("mcast-flood", flag::MCAST_FLOOD),
+    ("bcast-flood", flag::BCAST_FLOOD),
+    ("isolated", flag::ISOLATED),
+    ("hairpin", flag::HAIRPIN),
+    ("locked", flag::LOCKED),
+];
+
+/// What a port is to be like. What is `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortOptions {
+    /// Flags to set.
+    pub on: u32,
+    /// Flags to clear.
+    pub off: u32,
+    /// The state.
+    pub state: Option<PortState>,
+    /// How frames leave.
+    pub redirect: Option<Redirect>,
+}
+
+impl PortOptions {
+    /// Reads words; the last one of a key counts.
+    pub fn parse(words: &[KeyValue]) -> Result<Self, KeyError> {
+        let mut options = Self::default();
+        for word in words {
+            options.set(word)?;
+        }
+        Ok(options)
+    }
+
+    /// The flags of a port that has `flags` now.
+    pub fn apply(&self, flags: u32) -> u32 {
+        flags & !self.off | self.on
+    }
+
+    fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
+        if let Some((_, bit)) = FLAGS.iter().find(|(name, _)| *name == word.key) {
+            let on = word.switch()?;
+            (self.on, self.off) = if on {
+                (self.on | bit, self.off & !bit)
+            } else {
+                (self.on & !bit, self.off | bit)
+            };
+            return Ok(());
+        }
+        match word.key.as_str() {
+            "state" => self.state = Some(state(word)?),
+            "redirect" => self.redirect = Some(redirect(word)?),
+            other => {
+                let mut known: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
+                known.extend(["state", "redirect"]);
+                return Err(unknown(other, "port", &known));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn state(word: &KeyValue) -> Result<PortState, KeyError> {
+    match word.value.as_str() {
+        "disabled" => Ok(PortState::Disabled),
+        "blocking" => Ok(PortState::Blocking),
+        "learning" => Ok(PortState::Learning),
+        "forwarding" => Ok(PortState::Forwarding),
+        _ => Err(word.refuse("`disabled`, `blocking`, `learning` or `forwarding`")),
+    }
+}
+
+fn redirect(word: &KeyValue) -> Result<Redirect, KeyError> {
+    match word.value.as_str() {
+        "peer" => Ok(Redirect::Peer),
+        "dev" => Ok(Redirect::Dev),
+        _ => Err(word.refuse("`peer` or `dev`")),
+    }
+}
+
+/// The word for a state.
+pub fn state_word(state: PortState) -> &'static str {
+    match state {
+        PortState::Disabled => "disabled",
+        PortState::Blocking => "blocking",
+        PortState::Learning => "learning",
+        PortState::Forwarding => "forwarding",
+        PortState::Gone => "gone",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(texts: &[&str]) -> Result<PortOptions, KeyError> {
+        PortOptions::parse(
+            &texts
+                .iter()
+                .map(|text| text.parse().expect("key=value"))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn the_last_word_counts() {
+        let options = parse(&["flood=off", "flood=on", "learning=off"]).expect("legal");
+        assert_eq!(options.apply(flag::DEFAULT), flag::DEFAULT & !flag::LEARNING);
+        assert_eq!(options.apply(0), flag::FLOOD);
+    }
+
+    #[test]
+    fn unknown_keys_name_the_known_ones() {
+        let error = parse(&["colour=red"]).expect_err("no such key").to_string();
+        assert!(
+            error.starts_with("unknown key `colour` of a port; the keys are `learning`"),
+            "{error}"
+        );
+        assert!(
+            parse(&["flood=yes"]).is_err()
+                && parse(&["state=up"]).is_err()
+                && parse(&["redirect=x"]).is_err()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_said_stays(flags: u32) {
+            prop_assert_eq!(PortOptions::default().apply(flags), flags);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The keys of a switch.
+
+use vswitch_common::map::{DEFAULT_FDB_SIZE, DEFAULT_PORT_SLOTS, MAX_FDB_SIZE, MAX_PORT_SLOTS};
+
+use super::keys::{KeyError, KeyValue, unknown};
+
+/// The keys in the order in which they are shown.
+pub const KEYS: [&str; 4] = ["ageing", "fdb-size", "port-slots", "group-fwd-mask"];
+
+/// `BR_DEFAULT_AGEING_TIME` of the Linux bridge, in seconds.
+const DEFAULT_AGEING: u32 = 300;
+/// A year and more: what is longer is 0, for ever.
+const MAX_AGEING: u32 = 40_000_000;
+/// `BR_GROUPFWD_RESTRICTED` of the Linux bridge: STP, pause and LACP frames are never forwarded by a mask.
+const RESTRICTED_GROUPS: u32 = 0x7;
+
+/// What a switch is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwitchSpec {
+    /// Lifetime of a learned address after its last frame, in seconds; 0 = for ever.
+    pub ageing: u32,
+    /// Addresses that the FDB can hold.
+    pub fdb_size: u32,
+    /// Rows of the port tables; one of them is no port.
+    pub port_slots: u32,
+    /// See [`vswitch_common::config::SwitchConfig::group_fwd_mask`].
+    pub group_fwd_mask: u16,
+}
+
+impl Default for SwitchSpec {
+    fn default() -> Self {
+        Self {
+            ageing: DEFAULT_AGEING,
+            fdb_size: DEFAULT_FDB_SIZE,
+            port_slots: DEFAULT_PORT_SLOTS,
+            group_fwd_mask: 0,
+        }
+    }
+}
+
+impl SwitchSpec {
+    /// Applies words to a switch that is about to be made.
+    pub fn with(mut self, words: &[KeyValue]) -> Result<Self, KeyError> {
+        for word in words {
+            match word.key.as_str() {
+                "fdb-size" => self.fdb_size = word.number(16, MAX_FDB_SIZE)?,
+                "port-slots" => self.port_slots = word.number(3, MAX_PORT_SLOTS)?,
+                _ => self.set(word)?,
+            }
+        }
+        Ok(self)
+    }
+
+    /// Applies words to a switch that exists: some keys are fixed.
+    pub fn changed(mut self, words: &[KeyValue]) -> Result<Self, KeyError> {
+        for word in words {
+            match word.key.as_str() {
+                "fdb-size" | "port-slots" => {
+                    return Err(KeyError::Fixed {
+                        key: word.key.clone(),
+                    });
+                }
+                _ => self.set(word)?,
+            }
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
+        match word.key.as_str() {
+            "ageing" => self.ageing = word.number(0, MAX_AGEING)?,
+            "group-fwd-mask" => self.group_fwd_mask = mask(word)?,
+            other => return Err(unknown(other, "switch", &KEYS)),
+        }
+        Ok(())
+    }
+}
+
+fn mask(word: &KeyValue) -> Result<u16, KeyError> {
+    let digits = word.value.strip_prefix("0x");
+    let parsed = digits.map_or_else(|| word.value.parse(), |digits| u16::from_str_radix(digits, 16));
+    match parsed {
+        Ok(mask) if u32::from(mask) & RESTRICTED_GROUPS == 0 => Ok(mask),
+        _ => Err(word.refuse("a number from 0 to 0xffff without the bits 0 to 2 (STP, pause, LACP)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(texts: &[&str]) -> Vec<KeyValue> {
+        texts
+            .iter()
+            .map(|text| text.parse().expect("key=value"))
+            .collect()
+    }
+
+    #[test]
+    fn keys_are_applied_in_order() {
+        let spec = SwitchSpec::default().with(&words(&["ageing=10", "ageing=0", "group-fwd-mask=0x4000"]));
+        assert_eq!(
+            spec.map(|spec| (spec.ageing, spec.group_fwd_mask)),
+            Ok((0, 0x4000))
+        );
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        for wrong in [
+            "ageing=-1",
+            "ageing=x",
+            "fdb-size=1",
+            "port-slots=99999",
+            "group-fwd-mask=1",
+            "colour=red",
+        ] {
+            assert!(SwitchSpec::default().with(&words(&[wrong])).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            SwitchSpec::default().changed(&words(&["fdb-size=64"])),
+            Err(KeyError::Fixed {
+                key: "fdb-size".to_owned()
+            })
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! What a command can be refused for.
+
+use thiserror::Error;
+
+use crate::{config::keys::KeyError, datapath::DatapathError, host::HostError};
+
+/// A refusal; nothing was changed, or what was is undone.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The kernel's BPF.
+    #[error(transparent)]
+    Datapath(#[from] DatapathError),
+    /// The kernel's links and namespaces.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A `key=value` word.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The command runs where the switch is not.
+    #[error(
+        "switch `{0}` lives in another network namespace; run the command there, for instance with `vswitch ns exec`"
+    )]
+    Elsewhere(String),
+    /// No such port.
+    #[error("switch `{switch}` has no port `{port}`; {remedy}")]
+    NoPort {
+        /// The switch.
+        switch: String,
+        /// The port.
+        port: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The device is a port already.
+    #[error(
+        "port `{port}` already belongs to switch `{switch}`; remove it first with `vswitch port del {switch} {port}`"
+    )]
+    PortTaken {
+        /// The port.
+        port: String,
+        /// Its switch.
+        switch: String,
+    },
+    /// The name is a device already.
+    #[error("interface `{0}` already exists; choose another port name, or adopt the interface with `--dev`")]
+    LinkExists(String),
+    /// The interface for the other end exists.
+    #[error("interface `{ifname}` already exists {place}; choose another one with `--ifname`")]
+    PeerExists {
+        /// The interface.
+        ifname: String,
+        /// Where it exists.
+        place: String,
+    },
+    /// The device belongs to a bridge or a bond.
+    #[error("interface `{port}` belongs to `{master}`; take it out with `ip link set {port} nomaster`")]
+    Enslaved {
+        /// The device.
+        port: String,
+        /// Its master.
+        master: String,
+    },
+    /// A device that cannot be a port.
+    #[error("interface `{port}` is {what}, which cannot be a port; use {remedy}")]
+    Unsuitable {
+        /// The device.
+        port: String,
+        /// What it is.
+        what: String,
+        /// What to use instead.
+        remedy: &'static str,
+    },
+    /// The gateway cannot be reached.
+    #[error("gateway {gateway} is outside {nets}; give it an address of the same subnet")]
+    Gateway {
+        /// The gateway.
+        gateway: String,
+        /// The subnets of the interface.
+        nets: String,
+    },
+    /// A group or zero address where a station's is needed.
+    #[error("{mac} is {what} address, which no station has; use one like 02:00:00:00:00:01")]
+    NotStation {
+        /// The address.
+        mac: String,
+        /// The kind of address.
+        what: &'static str,
+    },
+    /// The address is not in the FDB.
+    #[error("switch `{switch}` has no address {mac}{vlan}; list them with `vswitch fdb list {switch}`")]
+    NoAddress {
+        /// The switch.
+        switch: String,
+        /// The address.
+        mac: String,
+        /// ` in VLAN n`, or nothing.
+        vlan: String,
+    },
+    /// The address is a port's own.
+    #[error("{mac} is the address of port `{port}` itself; choose another one")]
+    LocalAddress {
+        /// The address.
+        mac: String,
+        /// The port.
+        port: String,
+    },
+    /// An option that does not go with the port's kind.
+    #[error("{option} does not go with a {kind} port; {remedy}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// The kind of port.
+        kind: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Out of the range that Ethernet devices have.
+    #[error("MTU {mtu} is out of range; use 68 to 65535")]
+    Mtu {
+        /// The MTU.
+        mtu: u32,
+    },
+    /// Out of the range of VLAN identifiers.
+    #[error(
+        "VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out"
+    )]
+    Vlan(u16),
+    /// Several things went wrong in a removal, which goes on after each.
+    #[error("{0}")]
+    Several(String),
+}
+
+impl ControlError {
+    /// One error of several.
+    pub fn collect(errors: Vec<Self>) -> Result<(), Self> {
+        let mut errors = errors;
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(
+                errors
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; and "),
+            )),
+        }
+    }
+}

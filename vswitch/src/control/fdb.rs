@@ -1,0 +1,250 @@
+//! The FDB: listed, added to, removed from.
+
+use serde::Serialize;
+use vswitch_common::{
+    addr::MacAddr,
+    fdb::{FdbEntry, FdbKey, FdbKind},
+    port::{PortConfig, PortState, Slot},
+};
+
+use super::{
+    ControlError, Opened,
+    critical::Critical,
+    opened::{Links, links},
+};
+use crate::{
+    datapath::Store,
+    host::Host,
+    name::{IfName, SwitchName},
+};
+
+/// An address, for people and scripts.
+#[derive(Debug, Serialize)]
+pub struct FdbView {
+    /// The address.
+    pub mac: String,
+    /// Its VLAN; 0 on a switch that does not filter VLANs.
+    pub vlan: u16,
+    /// The port behind which it is.
+    pub port: String,
+    /// `dynamic`, `static`, `sticky` or `local`.
+    pub kind: &'static str,
+    /// Milliseconds since the entry was last refreshed; 0 for entries that do not age.
+    pub age_ms: u64,
+}
+
+/// Which addresses a flush is about.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only those behind this port.
+    pub port: Option<IfName>,
+    /// Only those of this VLAN.
+    pub vlan: Option<u16>,
+}
+
+/// Whether the port of an entry exists and is in use.
+fn is_alive(entry: &FdbEntry, port: &PortConfig) -> bool {
+    port.ifindex != 0
+        && port.incarnation == entry.incarnation
+        && !matches!(port.state(), PortState::Disabled | PortState::Gone)
+}
+
+/// The entries that count: not expired, and of a port that still exists.
+pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlError> {
+    let now = opened.now()?;
+    let mut live = Vec::new();
+    for (key, entry) in opened.tables.fdb_entries()? {
+        let port = opened.tables.port(entry.slot)?;
+        if is_alive(&entry, &port) && !entry.is_expired(now, opened.config.ageing_jiffies) {
+            live.push((key, entry));
+        }
+    }
+    Ok(live)
+}
+
+/// All addresses of a switch whose port's device is there and up.
+pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<FdbView>, ControlError> {
+    let opened = Opened::find(store, name)?;
+    let links = links(host).await?;
+    let now = opened.now()?;
+    let hz = u64::from(opened.config.hz.max(1));
+    let mut views = Vec::new();
+    for (key, entry) in live_entries(&opened)? {
+        let Some(link) = links.get(&opened.tables.port(entry.slot)?.ifindex) else {
+            continue;
+        };
+        let ages = entry.kind().ages();
+        if ages && !(link.up && link.running) {
+            // As a bridge, which forgets what was behind a port that goes down.
+            continue;
+        }
+        let age_ms = if ages {
+            now.saturating_sub(entry.stamp).saturating_mul(1000) / hz
+        } else {
+            0
+        };
+        views.push(FdbView {
+            mac: key.mac().to_string(),
+            vlan: key.vlan(),
+            port: link.name.clone(),
+            kind: word(entry.kind()),
+            age_ms,
+        });
+    }
+    Ok(views)
+}
+
+/// Adds an address behind a port, or replaces what is known about it.
+pub async fn add(
+    store: &Store,
+    host: &Host,
+    name: &SwitchName,
+    mac: MacAddr,
+    port: &IfName,
+    vlan: u16,
+    kind: FdbKind,
+) -> Result<(), ControlError> {
+    check_station(mac)?;
+    check_vlan(vlan)?;
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find(store, name)?;
+    let links = links(host).await?;
+    let row = opened.row(port, &links)?;
+    let key = FdbKey::new(mac, vlan);
+    if let Some(entry) = opened.tables.fdb_entry(key)? {
+        refuse_local(&opened, mac, &entry, &links)?;
+    }
+    let entry = entry(row.slot, row.port.incarnation, kind, opened.now()?);
+    opened.tables.fdb_set(key, &entry)?;
+    Ok(())
+}
+
+/// Removes an address.
+pub async fn del(
+    store: &Store,
+    host: &Host,
+    name: &SwitchName,
+    mac: MacAddr,
+    vlan: u16,
+    port: Option<&IfName>,
+) -> Result<(), ControlError> {
+    check_station(mac)?;
+    check_vlan(vlan)?;
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find(store, name)?;
+    let links = links(host).await?;
+    let slot = match port {
+        Some(port) => Some(opened.row(port, &links)?.slot),
+        None => None,
+    };
+    let key = FdbKey::new(mac, vlan);
+    if let Some(entry) = opened.tables.fdb_entry(key)? {
+        refuse_local(&opened, mac, &entry, &links)?;
+    }
+    let removed = opened
+        .tables
+        .fdb_remove(|candidate, entry| candidate == key && slot.is_none_or(|slot| slot == entry.slot))?;
+    if removed == 0 {
+        let vlan = if vlan == 0 {
+            String::new()
+        } else {
+            format!(" in VLAN {vlan}")
+        };
+        return Err(ControlError::NoAddress {
+            switch: name.to_string(),
+            mac: mac.to_string(),
+            vlan,
+        });
+    }
+    Ok(())
+}
+
+/// Forgets the learned addresses of a switch, or a selection of them. Added ones and ports' own stay.
+pub async fn flush(
+    store: &Store,
+    host: &Host,
+    name: &SwitchName,
+    selection: &Selection,
+) -> Result<usize, ControlError> {
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find(store, name)?;
+    let slot = match &selection.port {
+        Some(port) => Some(opened.row(port, &links(host).await?)?.slot),
+        None => None,
+    };
+    Ok(opened.tables.fdb_remove(|key, entry| {
+        entry.kind() == FdbKind::Dynamic
+            && slot.is_none_or(|slot| slot == entry.slot)
+            && selection.vlan.is_none_or(|vlan| vlan == key.vlan())
+    })?)
+}
+
+/// An entry made by us.
+pub fn entry(slot: Slot, incarnation: u16, kind: FdbKind, now: u64) -> FdbEntry {
+    FdbEntry {
+        slot,
+        incarnation,
+        kind: kind as u8,
+        reserved: [0; 3],
+        stamp: now,
+    }
+}
+
+/// Refuses addresses that no station has.
+pub fn check_station(mac: MacAddr) -> Result<(), ControlError> {
+    if mac.is_station() {
+        return Ok(());
+    }
+    let what = if mac.is_zero() { "the zero" } else { "a group" };
+    Err(ControlError::NotStation {
+        mac: mac.to_string(),
+        what,
+    })
+}
+
+fn check_vlan(vlan: u16) -> Result<(), ControlError> {
+    if vlan == 0 {
+        Ok(())
+    } else {
+        Err(ControlError::Vlan(vlan))
+    }
+}
+
+fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) -> Result<(), ControlError> {
+    let row = opened.tables.port(entry.slot)?;
+    if entry.kind() != FdbKind::Local || !is_alive(entry, &row) {
+        return Ok(());
+    }
+    let port = links
+        .get(&row.ifindex)
+        .map(|link| link.name.clone())
+        .unwrap_or_default();
+    Err(ControlError::LocalAddress {
+        mac: mac.to_string(),
+        port,
+    })
+}
+
+fn word(kind: FdbKind) -> &'static str {
+    match kind {
+        FdbKind::Dynamic => "dynamic",
+        FdbKind::Static => "static",
+        FdbKind::Sticky => "sticky",
+        FdbKind::Local => "local",
+    }
+}
+
+/// Refuses a port that the switch does not have.
+pub async fn check_port(
+    store: &Store,
+    host: &Host,
+    name: &SwitchName,
+    port: &IfName,
+) -> Result<(), ControlError> {
+    Opened::find(store, name)?
+        .row(port, &links(host).await?)
+        .map(|_| ())
+}

@@ -1,0 +1,14 @@
+//! Carries out what the user wants: between the words ([`crate::config`]) and the two doors to the outside world,
+//! [`crate::datapath`] and [`crate::host`].
+
+pub mod critical;
+pub mod error;
+pub mod fdb;
+pub mod monitor;
+pub mod opened;
+pub mod port;
+pub mod repair;
+pub mod switch;
+
+pub use error::ControlError;
+pub use opened::Opened;

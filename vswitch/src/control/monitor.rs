@@ -1,0 +1,197 @@
+//! Follows the slow path of a switch.
+
+use std::{os::fd::AsRawFd as _, sync::mpsc};
+
+use serde::Serialize;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{SignalKind, signal},
+};
+use vswitch_common::{drop::DropReason, port::Slot};
+
+use super::{
+    ControlError, Opened,
+    critical::Critical,
+    opened::{Links, links},
+};
+use crate::{
+    datapath::{DatapathError, Store, journal::Journal},
+    host::Host,
+    name::SwitchName,
+};
+
+/// Something that happened on the slow path.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// An address was learned.
+    Learned {
+        /// The address.
+        mac: String,
+        /// Behind which port.
+        port: String,
+    },
+    /// An address moved.
+    Moved {
+        /// The address.
+        mac: String,
+        /// From which port.
+        from: String,
+        /// To which port.
+        to: String,
+    },
+    /// A frame was dropped.
+    Dropped {
+        /// The port by which it came.
+        port: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Follows a switch until a signal ends it. Events go to `tell`, which ends it as well by returning `false`.
+///
+/// The program tells nothing as long as nobody listens: the level is in the switch's configuration, raised here and
+/// lowered again at the end.
+pub async fn follow(
+    store: &Store,
+    host: &Host,
+    name: &SwitchName,
+    drops: bool,
+    mut tell: impl FnMut(&Event) -> bool,
+) -> Result<(), ControlError> {
+    let level = if drops {
+        log::Level::Debug
+    } else {
+        log::Level::Info
+    };
+    let opened = Opened::find(store, name)?;
+    let (sender, records) = mpsc::channel();
+    let mut journal = Journal::open(&opened.directory, Sink(sender))?;
+    set_level(store, name, level as u8)?;
+    let result = listen(host, &opened, &mut journal, &records, &mut tell).await;
+    set_level(store, name, 0)?;
+    result
+}
+
+async fn listen(
+    host: &Host,
+    opened: &Opened,
+    journal: &mut Journal<Sink>,
+    records: &mpsc::Receiver<String>,
+    tell: &mut impl FnMut(&Event) -> bool,
+) -> Result<(), ControlError> {
+    let failed = |source| DatapathError::state("watch the log of", &opened.directory, source);
+    let ready = AsyncFd::with_interest(journal.as_raw_fd(), Interest::READABLE).map_err(failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    loop {
+        tokio::select! {
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+            guard = ready.readable() => {
+                journal.flush();
+                guard.map_err(failed)?.clear_ready();
+                let links = links(host).await?;
+                for record in records.try_iter() {
+                    if let Some(event) = parse(&record, |slot| port_name(opened, &links, slot))
+                        && !tell(&event)
+                    {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn set_level(store: &Store, name: &SwitchName, level: u8) -> Result<(), ControlError> {
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find_anywhere(store, name)?;
+    opened.config.log_level = level;
+    Ok(opened.tables.set_config(&opened.config)?)
+}
+
+fn port_name(opened: &Opened, links: &Links, slot: Slot) -> String {
+    let ifindex = opened.tables.port(slot).map_or(0, |port| port.ifindex);
+    links
+        .get(&ifindex)
+        .map_or_else(|| format!("#{slot}"), |link| link.name.clone())
+}
+
+/// Reads a record of `vswitch-ebpf/src/program/journal.rs`.
+fn parse(record: &str, port: impl Fn(Slot) -> String) -> Option<Event> {
+    let words: Vec<&str> = record.split_whitespace().collect();
+    let name = |word: &str| word.parse().ok().map(&port);
+    match words.as_slice() {
+        ["learned", mac, slot] => Some(Event::Learned {
+            mac: (*mac).to_owned(),
+            port: name(slot)?,
+        }),
+        ["moved", mac, from, to] => Some(Event::Moved {
+            mac: (*mac).to_owned(),
+            from: name(from)?,
+            to: name(to)?,
+        }),
+        ["dropped", slot, reason] => {
+            let reason = DropReason::ALL.get(reason.parse::<usize>().ok()?)?;
+            Some(Event::Dropped {
+                port: name(slot)?,
+                reason: reason.word(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Where aya-log puts its records.
+struct Sink(mpsc::Sender<String>);
+
+impl log::Log for Sink {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        // The receiver lives as long as the journal that this sink belongs to.
+        let _sent = self.0.send(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_understood() {
+        let port = |slot: Slot| format!("p{slot}");
+        assert_eq!(
+            parse("learned 02:00:00:00:00:01 3", port),
+            Some(Event::Learned {
+                mac: "02:00:00:00:00:01".to_owned(),
+                port: "p3".to_owned()
+            })
+        );
+        assert_eq!(
+            parse("moved 02:00:00:00:00:01 3 4", port),
+            Some(Event::Moved {
+                mac: "02:00:00:00:00:01".to_owned(),
+                from: "p3".to_owned(),
+                to: "p4".to_owned()
+            })
+        );
+        assert_eq!(
+            parse("dropped 3 1", port),
+            Some(Event::Dropped {
+                port: "p3".to_owned(),
+                reason: "invalid-source"
+            })
+        );
+        for nonsense in ["", "learned", "dropped 3 99", "dropped x 1"] {
+            assert_eq!(parse(nonsense, port), None, "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Ports, for people and scripts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use vswitch_common::{
+    drop::DropReason,
+    port::{PortState, Redirect},
+    record::{PortKind, unpack},
+    stats::PortStats,
+};
+
+use crate::{
+    config::port::{FLAGS, state_word},
+    control::{
+        ControlError, Opened,
+        opened::{Links, PortRow, links},
+    },
+    datapath::{Store, attach},
+    host::{Host, Link},
+    name::{IfName, SwitchName},
+};
+
+/// A port.
+#[derive(Debug, Serialize)]
+pub struct PortView {
+    /// Its switch.
+    pub switch: String,
+    /// Name of its device.
+    pub port: String,
+    /// `netns`, `pid`, `tap`, `dev` or `host`.
+    pub kind: &'static str,
+    /// Interface index of the device; 0 if it is gone.
+    pub ifindex: u32,
+    /// `forwarding`, `learning`, `blocking`, `disabled`, or `down` or `gone` if the device is.
+    pub state: &'static str,
+    /// The program that decides: `tc`.
+    pub datapath: &'static str,
+    /// How that is attached: `tcx` or `clsact`.
+    pub attach: String,
+    /// How frames leave: `peer` or `dev`.
+    pub redirect: &'static str,
+    /// MTU of the device, in bytes of layer 3; 0 if it is gone.
+    pub mtu: u32,
+    /// The namespace of the other end, if it has a name.
+    pub netns: Option<String>,
+    /// The process whose namespace the other end is in, if it was named by a process.
+    pub pid: Option<u32>,
+    /// The interface at the other end.
+    pub peer_ifname: Option<String>,
+    /// The address of the interface at the other end.
+    pub peer_mac: Option<String>,
+    /// The keys that are on or off.
+    pub options: BTreeMap<&'static str, bool>,
+    /// What went through.
+    pub counters: Counters,
+}
+
+/// What went through a port since it was made.
+#[derive(Debug, Serialize)]
+pub struct Counters {
+    /// Frames that entered the switch; a GSO aggregate counts as one.
+    pub rx_frames: u64,
+    /// Their bytes.
+    pub rx_bytes: u64,
+    /// Of these, sent to one port.
+    pub forwarded: u64,
+    /// Of these, sent to all eligible ports.
+    pub flooded: u64,
+    /// Of these, handed to the host's stack.
+    pub local: u64,
+    /// Frames and copies that left by the port.
+    pub tx_frames: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Received frames that went nowhere, by reason.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// Copies that could not leave by the port, by reason.
+    pub tx_drops: BTreeMap<&'static str, u64>,
+}
+
+/// All ports of a switch, or one of them.
+pub async fn list(
+    store: &Store,
+    host: &Host,
+    switch: &SwitchName,
+    only: Option<&IfName>,
+) -> Result<Vec<PortView>, ControlError> {
+    let opened = Opened::find(store, switch)?;
+    let links = links(host).await?;
+    let rows = match only {
+        Some(name) => vec![opened.row(name, &links)?],
+        None => opened.rows()?,
+    };
+    rows.iter()
+        .filter(|row| row.record.pending == 0)
+        .map(|row| view(&opened, row, &links))
+        .collect()
+}
+
+fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
+    let link = links.get(&row.port.ifindex).filter(|_| row.port.ifindex != 0);
+    let text = |bytes: &[u8]| Some(unpack(bytes).to_owned()).filter(|text| !text.is_empty());
+    Ok(PortView {
+        switch: opened.name.to_string(),
+        port: link.map_or_else(|| row.made_as().to_owned(), |link| link.name.clone()),
+        kind: PortKind::from_u8(row.record.kind).map_or("unknown", PortKind::word),
+        ifindex: link.map_or(0, |link| link.index),
+        state: state(row, link),
+        datapath: "tc",
+        attach: attach::mode(&opened.directory, row.slot).to_string(),
+        redirect: if row.port.redirect == Redirect::Peer as u8 {
+            "peer"
+        } else {
+            "dev"
+        },
+        mtu: link.map_or(0, |link| link.mtu),
+        netns: text(&row.record.netns),
+        pid: Some(row.record.pid).filter(|pid| *pid != 0),
+        peer_ifname: text(&row.record.peer_ifname),
+        peer_mac: Some(row.port.peer_mac)
+            .filter(|mac| !mac.is_zero())
+            .map(|mac| mac.to_string()),
+        options: FLAGS
+            .iter()
+            .map(|(name, bit)| (*name, row.port.has(*bit)))
+            .collect(),
+        counters: counters(&opened.tables.stats(row.slot)?),
+    })
+}
+
+fn state(row: &PortRow, link: Option<&Link>) -> &'static str {
+    match (link, row.port.state()) {
+        (None, _) => state_word(PortState::Gone),
+        (Some(link), PortState::Forwarding) if !(link.up && link.running) => "down",
+        (Some(_), state) => state_word(state),
+    }
+}
+
+fn counters(stats: &PortStats) -> Counters {
+    let named = |counts: &[u64]| {
+        DropReason::ALL
+            .iter()
+            .map(|reason| (reason.word(), counts[*reason as usize]))
+            .filter(|(_, count)| *count != 0)
+            .collect()
+    };
+    Counters {
+        rx_frames: stats.rx_frames,
+        rx_bytes: stats.rx_bytes,
+        forwarded: stats.forwarded,
+        flooded: stats.flooded,
+        local: stats.local,
+        tx_frames: stats.tx_frames,
+        tx_bytes: stats.tx_bytes,
+        drops: named(&stats.drops),
+        tx_drops: named(&stats.tx_drops),
+    }
+}

@@ -1,0 +1,8 @@
+//! Ports: made, removed, listed, changed.
+
+pub mod add;
+pub mod del;
+pub mod list;
+pub mod request;
+pub mod set;
+mod undo;

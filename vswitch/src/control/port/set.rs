@@ -1,0 +1,53 @@
+//! Changes a port; effective for the very next frame.
+
+use vswitch_common::{
+    port::{PortState, Redirect},
+    record::PortKind,
+};
+
+use crate::{
+    config::port::PortOptions,
+    control::{ControlError, Opened, critical::Critical, opened::links},
+    datapath::Store,
+    host::Host,
+    name::{IfName, SwitchName},
+};
+
+/// Applies options to a port.
+pub async fn set(
+    store: &Store,
+    host: &Host,
+    switch: &SwitchName,
+    name: &IfName,
+    options: &PortOptions,
+) -> Result<(), ControlError> {
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find(store, switch)?;
+    let row = opened.row(name, &links(host).await?)?;
+    let kind = PortKind::from_u8(row.record.kind);
+    if options.redirect == Some(Redirect::Peer) && !matches!(kind, Some(PortKind::Netns | PortKind::Pid)) {
+        return Err(ControlError::Option {
+            option: "`redirect=peer`",
+            kind: kind.map_or("unknown", PortKind::word),
+            remedy: "its other end is not in another namespace; use `redirect=dev`",
+        });
+    }
+    let mut port = row.port;
+    port.flags = options.apply(port.flags);
+    if let Some(redirect) = options.redirect {
+        port.redirect = redirect as u8;
+    }
+    if let Some(state) = options.state {
+        port.state = state as u8;
+        if matches!(state, PortState::Disabled | PortState::Blocking) {
+            // As a bridge port that leaves the forwarding states: what was learned behind it is forgotten.
+            opened.tables.set_port(row.slot, &port)?;
+            opened
+                .tables
+                .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+        }
+    }
+    opened.tables.set_port(row.slot, &port)?;
+    Ok(())
+}

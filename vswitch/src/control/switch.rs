@@ -1,0 +1,142 @@
+//! Switches: made, removed, listed, changed.
+
+use serde::Serialize;
+use vswitch_common::config::SwitchConfig;
+
+use super::{ControlError, Opened, critical::Critical, fdb, port};
+use crate::{
+    config::{keys::KeyValue, switch::SwitchSpec},
+    datapath::{DatapathError, Store, Tables, clock, object},
+    host::{Host, Netns},
+    name::SwitchName,
+};
+
+/// A switch, for people and scripts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SwitchView {
+    /// Its name.
+    pub name: String,
+    /// Whether its ports are in the namespace of the caller.
+    pub here: bool,
+    /// Number of ports.
+    pub ports: usize,
+    /// Addresses that are in the FDB and not expired.
+    pub fdb_entries: usize,
+    /// Room in the FDB.
+    pub fdb_size: u32,
+    /// Room for ports.
+    pub port_slots: u32,
+    /// Lifetime of a learned address, in seconds; 0 = for ever.
+    pub ageing: u32,
+    /// See [`SwitchConfig::group_fwd_mask`].
+    pub group_fwd_mask: u16,
+    /// Addresses that were not learned because the FDB was full.
+    pub fdb_full: u64,
+}
+
+/// Makes a switch without ports.
+pub fn add(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), ControlError> {
+    let spec = SwitchSpec::default().with(words)?;
+    let lock = store.lock()?;
+    let _critical = Critical::begin();
+    let config = config_of(&spec)?;
+    let prepared = store.prepare(name, &lock)?;
+    let made = object::load(&prepared, &config)
+        .and_then(|()| Tables::open(&prepared)?.set_config(&config))
+        .and_then(|()| store.publish(name, &prepared));
+    if let Err(error) = made {
+        store.discard(&prepared)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Removes a switch, its ports, and what was made for them. Goes on after an error, and tells all of them.
+pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), ControlError> {
+    let lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut errors = Vec::new();
+    match Opened::find(store, name) {
+        Ok(mut opened) => {
+            for row in opened.rows()? {
+                if let Err(error) = port::del::remove(store, host, &mut opened, &row).await {
+                    errors.push(error);
+                }
+            }
+        }
+        // A layout of another build, or a half-made one: nothing to be saved in it.
+        Err(ControlError::Datapath(DatapathError::Layout { .. })) => {}
+        Err(error) => return Err(error),
+    }
+    if let Err(error) = store.remove(name, &lock) {
+        errors.push(error.into());
+    }
+    ControlError::collect(errors)
+}
+
+/// Changes a switch; effective for the very next frame.
+pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), ControlError> {
+    let _lock = store.lock()?;
+    let _critical = Critical::begin();
+    let mut opened = Opened::find_anywhere(store, name)?;
+    let spec = spec_of(&opened.config).changed(words)?;
+    opened.config.ageing_jiffies = u64::from(spec.ageing) * u64::from(opened.config.hz);
+    opened.config.cache_shift = SwitchConfig::cache_shift_for(opened.config.ageing_jiffies);
+    opened.config.group_fwd_mask = spec.group_fwd_mask;
+    opened.tables.set_config(&opened.config)?;
+    Ok(())
+}
+
+/// One switch.
+pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError> {
+    let opened = Opened::find_anywhere(store, name)?;
+    let spec = spec_of(&opened.config);
+    Ok(SwitchView {
+        name: name.to_string(),
+        here: opened.config.netns_cookie == Netns::current()?.cookie()?,
+        ports: opened
+            .rows()?
+            .iter()
+            .filter(|row| row.record.pending == 0)
+            .count(),
+        fdb_entries: fdb::live_entries(&opened)?.len(),
+        fdb_size: spec.fdb_size,
+        port_slots: spec.port_slots,
+        ageing: spec.ageing,
+        group_fwd_mask: spec.group_fwd_mask,
+        fdb_full: opened.tables.state()?.fdb_full,
+    })
+}
+
+/// All switches of the store.
+pub fn list(store: &Store) -> Result<Vec<SwitchView>, ControlError> {
+    store.switches()?.iter().map(|name| show(store, name)).collect()
+}
+
+fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
+    let hz = clock::hz();
+    let ageing_jiffies = u64::from(spec.ageing) * u64::from(hz);
+    Ok(SwitchConfig {
+        ageing_jiffies,
+        netns_cookie: Netns::current()?.cookie()?,
+        generation: 0,
+        high_slot: 0,
+        group_fwd_mask: spec.group_fwd_mask,
+        cache_shift: SwitchConfig::cache_shift_for(ageing_jiffies),
+        log_level: 0,
+        hz,
+        fdb_size: spec.fdb_size,
+        port_slots: spec.port_slots,
+    })
+}
+
+fn spec_of(config: &SwitchConfig) -> SwitchSpec {
+    let hz = u64::from(config.hz.max(1));
+    SwitchSpec {
+        ageing: u32::try_from(config.ageing_jiffies / hz).unwrap_or(u32::MAX),
+        fdb_size: config.fdb_size,
+        port_slots: config.port_slots,
+        group_fwd_mask: config.group_fwd_mask,
+    }
+}

@@ -1,0 +1,16 @@
+//! The switch in the kernel: load it, find it again, change it. The only module that speaks BPF.
+//!
+//! State lives in bpffs under `vswitch/v<ABI>/<switch>/{maps,progs,links}`; see [`store`].
+
+pub mod attach;
+pub mod clock;
+pub mod error;
+pub mod fdb;
+pub mod journal;
+pub mod object;
+pub mod store;
+pub mod tables;
+
+pub use error::DatapathError;
+pub use store::Store;
+pub use tables::Tables;

@@ -1,0 +1,56 @@
+//! The embedded BPF object, loaded once per switch.
+
+use std::path::Path;
+
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
+use vswitch_common::{
+    config::SwitchConfig,
+    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR},
+};
+
+use super::DatapathError;
+
+/// Built from `vswitch-ebpf` by `cargo xtask build`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
+
+/// Loads the programs and maps of a new switch and pins them in `directory`. Nothing runs yet: no port is attached.
+///
+/// # Errors
+/// When the kernel refuses the object; whatever was pinned is in `directory` and goes with it.
+pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError> {
+    let mut object = EbpfLoader::new()
+        .verifier_log_level(VerifierLogLevel::VERBOSE)
+        .map_max_entries(map::PORTS, config.port_slots)
+        .map_max_entries(map::PORT_INDEX, config.port_slots)
+        .map_max_entries(map::PORT_RECORDS, config.port_slots)
+        .map_max_entries(map::STATS, config.port_slots)
+        .map_max_entries(map::FDB, config.fdb_size)
+        .map_max_entries(map::FDB_RING, config.fdb_size * RING_FACTOR)
+        .load(OBJECT)?;
+    for name in [PROGRAM_TC, PROGRAM_CLOCK] {
+        pin_program(&mut object, name, &directory.join("progs").join(name))?;
+    }
+    for name in PINNED {
+        let found = object.map(name).ok_or_else(|| DatapathError::Bpf {
+            what: "loading the BPF object",
+            cause: format!("it has no map `{name}`"),
+        })?;
+        found.pin(directory.join("maps").join(name))?;
+    }
+    Ok(())
+}
+
+fn pin_program(object: &mut Ebpf, name: &'static str, path: &Path) -> Result<(), DatapathError> {
+    let program: &mut SchedClassifier = object
+        .program_mut(name)
+        .ok_or_else(|| DatapathError::Bpf {
+            what: "loading the BPF object",
+            cause: format!("it has no program `{name}`"),
+        })?
+        .try_into()?;
+    program
+        .load()
+        .map_err(|error| DatapathError::load(name, &error))?;
+    program.pin(path)?;
+    Ok(())
+}
