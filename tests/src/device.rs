@@ -55,3 +55,39 @@ pub fn change_flags(ifname: &str, set: libc::c_int, clear: libc::c_int) -> Resul
 pub fn up(ifname: &str) -> Result<()> {
     change_flags(ifname, libc::IFF_UP, 0)
 }
+
+/// What ethtool(8) calls `tx off rx off tso off gso off gro off`: the commands, in an order that the kernel accepts.
+const OFFLOADS_OFF: [u32; 5] = [
+    0x0000_001f, // ETHTOOL_STSO
+    0x0000_0024, // ETHTOOL_SGSO
+    0x0000_002c, // ETHTOOL_SGRO
+    0x0000_0017, // ETHTOOL_STXCSUM
+    0x0000_0015, // ETHTOOL_SRXCSUM
+];
+
+/// Switches all offloads of an interface off, so that each packet is on the wire as it would be on a cable.
+///
+/// # Errors
+/// When the interface does not exist or its driver refuses.
+pub fn offloads_off(ifname: &str) -> Result<()> {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    let control = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    for command in OFFLOADS_OFF {
+        // struct ethtool_value: the command and what to set.
+        let mut value = [command, 0_u32];
+        let mut request = request(ifname)?;
+        request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+        // SAFETY: the request points to an ethtool_value, which is alive and as long as these commands expect.
+        let code = unsafe { libc::ioctl(control.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+        if code < 0 {
+            return Err(io::Error::last_os_error())
+                .with_context(|| format!("ethtool {command:#x} on `{ifname}`"));
+        }
+    }
+    Ok(())
+}

@@ -38,6 +38,11 @@ impl Inventory {
         Self { links, pins }
     }
 
+    /// The links of every namespace; the namespace of the calling thread is the one without a name.
+    pub fn links(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.links
+    }
+
     /// Whether the state of any switch is pinned.
     pub fn has_switches(&self) -> bool {
         self.pins.iter().any(|path| path.contains("/vswitch/v1/"))

@@ -1,6 +1,7 @@
 //! A raw socket on one interface: what is on the wire there, byte by byte.
 
 use std::{
+    cell::RefCell,
     io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
@@ -43,6 +44,7 @@ pub struct Offload {
 #[derive(Debug)]
 pub struct Port {
     socket: OwnedFd,
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Port {
@@ -82,7 +84,10 @@ impl Port {
         }
         // SAFETY: the descriptor was just made and nobody else has it.
         let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-        let port = Self { socket };
+        let port = Self {
+            socket,
+            buffer: RefCell::new(vec![0; BUFFER]),
+        };
         port.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_QUEUE)?;
         port.set(libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
         if offload {
@@ -164,7 +169,7 @@ impl Port {
     /// # Errors
     /// When the kernel reports one, for example that the interface is gone.
     pub fn try_receive(&self) -> io::Result<Option<Bytes>> {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = self.buffer.borrow_mut();
         loop {
             match self.receive_one(&mut buffer) {
                 Ok((_, _, libc::PACKET_OUTGOING)) => {}

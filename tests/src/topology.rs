@@ -3,7 +3,7 @@
 //! ```text
 //!   namespace a1        the sandbox         namespace a2
 //!   ┌────────┐     ┌──────────────────┐     ┌────────┐
-//!   │  eth0 ─┼─────┼─ a1  switch  a2 ─┼─────┼─ eth0  │    MAC of eth0: 02:00:00:00:0a:01, ...
+//!   │  eth0 ─┼─────┼─ a1  switch  a2 ─┼─────┼─ eth0  │    eth0 of a1 has 02:00:00:00:00:01
 //!   └────────┘     └──────────────────┘     └────────┘
 //! ```
 //! IPv6 and ARP are off at both ends, so that only the frames of the test are on the wire.
@@ -76,7 +76,7 @@ impl<'a> Lan<'a> {
         lan
     }
 
-    /// No station yet. The letter begins the names of its ports, and is part of the stations' addresses.
+    /// No station yet. The letter begins the names of its ports.
     pub fn empty(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char) -> Self {
         quiet();
         let cli = match kind {
@@ -107,7 +107,7 @@ impl<'a> Lan<'a> {
         let index = self.stations.len();
         let number = u16::try_from(index + 1).expect("few stations");
         let port = format!("{}{number}", self.prefix);
-        let mac = station(number + ((self.prefix as u16 - 'a' as u16) << 12));
+        let mac = station(number);
         let namespace = self.sandbox.netns(&port).expect("namespace");
         namespace.run(quiet).expect("enter the namespace");
         match &self.cli {

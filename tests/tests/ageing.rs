@@ -1,4 +1,5 @@
 //! An address that is silent for the ageing time is forgotten, with no process alive to do so.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{thread, time::Duration};
 

@@ -1,4 +1,5 @@
 //! Each knob of a port: off means off, for the very next frame, even with a verdict in the cache.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_tests::{
     frame::{Frame, MULTICAST, station},

@@ -1,4 +1,5 @@
 //! A frame that is for nobody known, or for everybody, reaches all ports but the ingress, exactly once each.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{

@@ -1,4 +1,5 @@
 //! A frame to a known address reaches that station and no other.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_tests::{
     frame::{ETHERTYPE, Frame, station},

@@ -1,4 +1,5 @@
 //! Where a source address was last seen is where frames to it go.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{

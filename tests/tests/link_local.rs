@@ -1,0 +1,98 @@
+//! The reserved group addresses 01:80:c2:00:00:00 to 0f: each ends where the Linux bridge, without spanning tree,
+//! puts it.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::time::{Duration, Instant};
+
+use vswitch_common::addr::MacAddr;
+use vswitch_tests::{
+    frame::{ETHERTYPE, Frame, station},
+    iproute::ip,
+    on_both,
+    port::Port,
+    sandbox::Sandbox,
+    topology::{Kind, Lan},
+};
+
+on_both!(each_address, the_mask_lets_pass, not_quite_link_local);
+
+const fn reserved(last: u8) -> MacAddr {
+    MacAddr::new([0x01, 0x80, 0xc2, 0, 0, last])
+}
+
+fn each_address(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, kind, 3);
+    let stack = Port::open_stack(lan.port(0), ETHERTYPE).unwrap();
+    for last in 0..16_u8 {
+        let source = station(0x700 + u16::from(last));
+        let frame = Frame::new(source, reserved(last)).sequence(u32::from(last));
+        // 00 is spanning tree, which passes if the bridge itself does not take part; 01 is pause, which never does;
+        // all others are for the host.
+        let (reaches, local, teaches) = match last {
+            0 => (&[1, 2][..], false, true),
+            1 => (&[][..], false, false),
+            _ => (&[][..], true, true),
+        };
+        lan.expect(0, &frame, reaches);
+        let received = stack
+            .receive(Instant::now() + Duration::from_millis(if local { 2000 } else { 20 }))
+            .unwrap();
+        assert_eq!(
+            received,
+            local.then(|| frame.build()),
+            "{last:02x} at the host\n{}",
+            lan.dump()
+        );
+        let learned = lan.learned().iter().any(|(mac, _)| *mac == source.to_string());
+        assert_eq!(learned, teaches, "{last:02x} teaches\n{}", lan.dump());
+    }
+    if kind == Kind::Vswitch {
+        let counters = &lan.counters().unwrap()[lan.port(0)];
+        assert_eq!(
+            (counters.flooded, counters.local, counters.dropped("reserved")),
+            (1, 14, 1)
+        );
+    }
+}
+
+/// LLDP (0e) passes when the mask says so, and the others do not.
+fn the_mask_lets_pass(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, kind, 3);
+    let lldp = Frame::new(lan.mac(0), reserved(0xe));
+    lan.expect(0, &lldp, &[]);
+    if kind == Kind::Vswitch {
+        lan.cli()
+            .ok(&["switch", "set", &lan.name, "group-fwd-mask=16384"]);
+    } else {
+        ip(&[
+            "link",
+            "set",
+            &lan.name,
+            "type",
+            "bridge",
+            "group_fwd_mask",
+            "16384",
+        ]);
+    }
+    lan.expect(0, &lldp, &[1, 2]);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[]);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0x1)), &[]);
+}
+
+/// The neighbours of the sixteen addresses are ordinary multicast.
+fn not_quite_link_local(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, kind, 3);
+    let others = [
+        reserved(0x10),
+        reserved(0xff),
+        MacAddr::new([0x01, 0x80, 0xc2, 0, 1, 0]),
+        MacAddr::new([0x01, 0x80, 0xc3, 0, 0, 1]),
+        MacAddr::new([0x03, 0x80, 0xc2, 0, 0, 1]),
+    ];
+    for (sequence, other) in (0..).zip(others) {
+        lan.expect(0, &Frame::new(lan.mac(0), other).sequence(sequence), &[1, 2]);
+    }
+}
