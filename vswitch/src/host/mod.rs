@@ -8,6 +8,7 @@ mod change;
 mod create;
 mod error;
 mod gro;
+mod group;
 mod kind;
 mod link;
 mod moving;
