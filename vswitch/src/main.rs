@@ -12,7 +12,11 @@ fn main() -> ExitCode {
         Err(usage) if !usage.use_stderr() => usage.exit(),
         Err(usage) => {
             let text = usage.to_string();
-            let first: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            let first: Vec<_> = text
+                .lines()
+                .take_while(|line| !line.is_empty())
+                .map(str::trim)
+                .collect();
             output::note(&first.join(" "));
             return ExitCode::from(2);
         }
@@ -24,7 +28,9 @@ fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run));
+    let result = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run));
     match result.and_then(|report| Ok(output::print(&report, cli.json)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,7 +10,7 @@ use super::{namespace, row::rows, value};
 use crate::{
     cli::output::Report,
     host::{
-        Change, Host, HostError, IpvlanMode, MacvlanMode, Netns, VirtualLink,
+        Atlas, Change, Host, HostError, IpvlanMode, MacvlanMode, Netns, Uninterrupted, VirtualLink,
         tap::{TapSpec, create_persistent_tap},
     },
     name::{IfName, NsName},
@@ -126,6 +126,8 @@ pub struct IpvlanArgs {
 
 /// Makes a link.
 pub(super) async fn run(command: AddCommand) -> Result<Report> {
+    // Made and configured, or not there.
+    let _whole = Uninterrupted::begin();
     match command {
         AddCommand::Veth(args) => veth::add(&args).await,
         AddCommand::Tap(args) => tap(&args, false).await,
@@ -212,8 +214,9 @@ async fn finish(host: &Host, common: &Common) -> Result<Report> {
         return Err(discard(host, link.index, failure).await.into());
     }
     let row = rows(
+        &mut Atlas::new()?,
         host,
-        netns.as_ref().map(NsName::as_str),
+        netns.as_ref(),
         &[host.link(name).await?],
     )
     .await?
