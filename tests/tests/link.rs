@@ -190,6 +190,8 @@ fn a_tap_stays_and_tells_how_it_was_made() {
         "packet_information": false, "queues": 0,
     });
     assert_eq!((&row["kind"], &row["tun"]), (&json!("tap"), &expected));
+    cli.ok(&["link", "add", "tap", "tap1", "--mac", "02:00:00:00:00:0c"]);
+    assert_eq!(ip_json(&["link", "show", "tap1"])[0]["address"], "02:00:00:00:00:0c");
     let theirs = ip(&["tuntap", "list"]);
     for word in [
         "tap0: tap",

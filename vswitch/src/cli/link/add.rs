@@ -5,6 +5,7 @@ mod veth;
 use anyhow::Result;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use ipnet::IpNet;
+use vswitch_common::addr::MacAddr;
 
 use super::{namespace, row::rows, value};
 use crate::{
@@ -64,6 +65,9 @@ pub struct Common {
     /// MTU in bytes
     #[arg(long)]
     mtu: Option<u32>,
+    /// Ethernet address
+    #[arg(long, value_parser = value::station)]
+    mac: Option<MacAddr>,
     /// Bring it up
     #[arg(long)]
     up: bool,
@@ -204,10 +208,12 @@ async fn finish(host: &Host, common: &Common) -> Result<Report> {
         netns,
         ip,
         mtu,
+        mac,
         up,
     } = common;
     let link = host.link(name).await?;
     let mut changes: Vec<_> = mtu.map(Change::Mtu).into_iter().collect();
+    changes.extend(mac.map(Change::Mac));
     changes.extend(ip.iter().copied().map(Change::AddAddress));
     changes.extend(up.then_some(Change::Up(true)));
     if let Err(failure) = host.apply(&link, &changes).await {
