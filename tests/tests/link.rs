@@ -2,10 +2,20 @@
 
 mod hermit;
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use hermit::{Hermit, without_capability};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use vswitch_tests::{
     iproute::{ip, ip_json, link_exists},
+    random::Random,
     sandbox::Sandbox,
     vswitch::Cli,
     wait,
@@ -118,8 +128,9 @@ fn every_kind_is_what_ip_calls_it() {
     ip(&[
         "link", "add", "name", "x0", "type", "vxlan", "id", "7", "dstport", "4789",
     ]);
-    for details in ip_json(&["-d", "link"]) {
-        let name = details["ifname"].as_str().unwrap();
+    let ours = ["lo", "v", "w", "tap0", "tun0", "br0", "m0", "m1", "x0"];
+    for name in ours {
+        let details = &ip_json(&["-d", "link", "show", name])[0];
         let row = link(&cli, &[name]);
         let kind = match (
             &details["linkinfo"]["info_kind"],
@@ -191,7 +202,10 @@ fn a_tap_stays_and_tells_how_it_was_made() {
     });
     assert_eq!((&row["kind"], &row["tun"]), (&json!("tap"), &expected));
     cli.ok(&["link", "add", "tap", "tap1", "--mac", "02:00:00:00:00:0c"]);
-    assert_eq!(ip_json(&["link", "show", "tap1"])[0]["address"], "02:00:00:00:00:0c");
+    assert_eq!(
+        ip_json(&["link", "show", "tap1"])[0]["address"],
+        "02:00:00:00:00:0c"
+    );
     let theirs = ip(&["tuntap", "list"]);
     for word in [
         "tap0: tap",
@@ -270,10 +284,19 @@ fn a_pair_is_made_ready_by_one_command() {
     let named = cli.ok(&["link", "add", "veth", "b"]).stdout;
     assert!(link_exists("b") && link_exists(named.trim()), "{named}");
     cli.ok(&["link", "del", "a", "b", named.trim()]);
-    assert_eq!(ip_json(&["link"]).len(), 1, "only the loopback is left");
+    let fresh = links_of_a_fresh_namespace();
+    assert_eq!(ip_json(&["link"]).len(), fresh, "nothing of ours is left");
     wait::until("the end in the namespace goes too", || {
-        ip_json(&["-n", "web", "link"]).len() == 1
+        ip_json(&["-n", "web", "link"]).len() == fresh
     });
+}
+
+/// Number of links in a fresh namespace: the loopback, and on some kernels fallback tunnels.
+fn links_of_a_fresh_namespace() -> usize {
+    ip(&["netns", "add", "fresh"]);
+    let links = ip_json(&["-n", "fresh", "link"]).len();
+    ip(&["netns", "del", "fresh"]);
+    links
 }
 
 /// What a refusal must not change.
@@ -637,7 +660,10 @@ fn a_failed_move_brings_everything_back() {
         assert!(output.stderr.contains(cause), "{}", output.stderr);
         wait::until("the link is back as it was", || configuration(&[], "a") == before);
     }
-    assert_eq!(ip_json(&["-n", "hostile", "link"]).len(), 1);
+    assert_eq!(
+        ip_json(&["-n", "hostile", "link"]).len(),
+        links_of_a_fresh_namespace()
+    );
 }
 
 #[test]
@@ -685,4 +711,73 @@ fn a_missing_privilege_is_named() {
         .output()
         .unwrap();
     assert!(list.status.success());
+}
+
+/// Starts a command, interrupts it after a while, and waits for its end.
+fn interrupted(cli: &Cli, arguments: &[&str], after: Duration) {
+    let mut child = cli.spawn(arguments);
+    thread::sleep(after);
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGINT).expect("it was not waited for");
+    child.wait().unwrap();
+}
+
+#[test]
+fn ctrl_c_leaves_the_old_or_the_new_state() {
+    let _sandbox = Sandbox::enter().unwrap();
+    let cli = Cli::find();
+    cli.ok(&["ns", "add", "web"]);
+    let begin = Instant::now();
+    cli.ok(&["link", "add", "veth", "probe", "--ip", "10.9.0.1/24", "--up"]);
+    cli.ok(&["link", "del", "probe"]);
+    let two_commands = begin.elapsed();
+    let mut random = Random::from_environment();
+    let mut outcomes = [0; 2];
+    for _ in 0..60 {
+        // From before the first system call of the work until after the last one, however busy the machine is.
+        let after = two_commands * u32::try_from(random.below(1000)).unwrap() / 1000;
+        let pair = [
+            "link",
+            "add",
+            "veth",
+            "a",
+            "--peer",
+            "b",
+            "--ip",
+            "10.0.0.1/24",
+            "--ip",
+            "10.1.0.1/24",
+            "--up",
+        ];
+        interrupted(&cli, &pair, after);
+        let new = link_exists("a");
+        outcomes[usize::from(new)] += 1;
+        if !new {
+            assert!(!link_exists("b"));
+            continue;
+        }
+        let state = |place: &[&str]| {
+            let row = &ip_json(&[place, &["-4", "addr", "show", "a"]].concat())[0];
+            (
+                row["addr_info"].as_array().unwrap().len(),
+                row["flags"].to_string().contains("\"UP\""),
+            )
+        };
+        assert_eq!(state(&[]), (2, true));
+        interrupted(
+            &cli,
+            &["link", "set", "a", "--netns", "web", "--mtu", "1300"],
+            after,
+        );
+        let place: &[&str] = if link_exists("a") { &[] } else { &["-n", "web"] };
+        assert_eq!(state(place), (2, true), "{place:?}");
+        cli.ok(&["link", "del", "b"]);
+        wait::until("the other end is gone", || {
+            !ip(&["-n", "web", "link"]).contains(" a@")
+        });
+    }
+    assert!(
+        outcomes[1] > 0,
+        "no command was given the time to do anything: {outcomes:?}"
+    );
 }
