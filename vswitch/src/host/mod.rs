@@ -20,6 +20,7 @@ mod query;
 mod set;
 mod snapshot;
 pub mod tap;
+mod uninterrupted;
 mod veth;
 
 pub use self::{
@@ -32,5 +33,6 @@ pub use self::{
     netlink::Host,
     netns::Netns,
     peer::{Atlas, Place},
+    uninterrupted::Uninterrupted,
     veth::VethSpec,
 };
