@@ -81,7 +81,7 @@ impl MacAddr {
     #[inline(always)]
     pub const fn link_local(self) -> Option<u8> {
         if self.0 & 0xf0ff_ffff_ffff == 0x0000_00c2_8001 {
-            Some((self.0 >> 40) as u8)
+            Some(self.octets()[5])
         } else {
             None
         }

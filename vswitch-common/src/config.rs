@@ -42,12 +42,11 @@ impl SwitchConfig {
         if eighth == 0 {
             return 0;
         }
-        let log = 63 - eighth.leading_zeros() as u8;
-        if log > Self::MAX_CACHE_SHIFT {
-            Self::MAX_CACHE_SHIFT
-        } else {
-            log
+        let mut shift = 0;
+        while shift < Self::MAX_CACHE_SHIFT && (2 << shift) <= eighth {
+            shift += 1;
         }
+        shift
     }
 }
 

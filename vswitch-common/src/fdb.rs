@@ -29,6 +29,13 @@ impl FdbKey {
         (self.0 >> 48) as u16
     }
 
+    /// The last four octets of the address, in which the stations of one switch differ most.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the other bits are not wanted")]
+    pub const fn low_octets(self) -> u32 {
+        (self.0 >> 16) as u32
+    }
+
     /// The whole word, for comparisons.
     #[inline(always)]
     pub const fn to_bits(self) -> u64 {

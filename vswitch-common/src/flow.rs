@@ -61,8 +61,8 @@ impl FlowKey {
     /// differ most.
     #[inline(always)]
     pub const fn index(&self) -> u32 {
-        let source = (self.source.to_bits() >> 16) as u32;
-        let destination = (self.destination.to_bits() >> 16) as u32;
+        let source = self.source.low_octets();
+        let destination = self.destination.low_octets();
         let mixed = source ^ destination.rotate_left(5) ^ self.ingress_ifindex;
         mixed.wrapping_mul(0x9e37_79b1) >> (32 - FLOW_SLOTS.trailing_zeros())
     }

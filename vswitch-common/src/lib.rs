@@ -5,6 +5,7 @@
 //! All layouts are `repr(C)` without implicit padding; their sizes are asserted, so that a change cannot go
 //! unnoticed. Every change of a layout bumps [`ABI_VERSION`], which is part of the path under which state is pinned.
 #![no_std]
+#![warn(clippy::wildcard_enum_match_arm)]
 
 #[cfg(test)]
 extern crate std;

@@ -8,7 +8,7 @@ use crate::{
     stats::PortStats,
 };
 
-// SAFETY (all of these): the type is `repr(C)`, `Copy` and 'static, holds integers and arrays of integers only, so
+// SAFETY: as for all of these, the type is `repr(C)`, `Copy` and 'static, holds integers and arrays of integers only, so
 // every bit pattern is valid, and has no implicit padding: the size assertion beside it equals the sum of its fields.
 unsafe impl aya::Pod for SwitchConfig {}
 // SAFETY: as above.

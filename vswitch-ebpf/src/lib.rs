@@ -11,6 +11,7 @@
 //! 6. [`stage::egress`]: may it leave by that port?
 //! 7. The [`outcome::Outcome`] becomes an action and a counter, exactly one for each frame.
 #![no_std]
+#![warn(clippy::wildcard_enum_match_arm)]
 
 #[cfg(test)]
 extern crate std;

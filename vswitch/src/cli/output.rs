@@ -95,9 +95,9 @@ pub fn help(text: &str) {
 pub fn line(text: &str, facts: &Value, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{facts}")?
+        writeln!(out, "{facts}")?;
     } else {
-        writeln!(out, "{text}")?
+        writeln!(out, "{text}")?;
     }
     out.flush()
 }

@@ -73,6 +73,7 @@ pub enum Datapath {
 
 /// A port to be made.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(group(ArgGroup::new("place").required(true).args(["netns", "pid", "tap", "dev", "host"])))]
 pub struct AddArgs {
     /// The switch

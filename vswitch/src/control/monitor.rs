@@ -1,12 +1,9 @@
 //! Follows the slow path of a switch.
 
-use std::{os::fd::AsRawFd as _, sync::mpsc};
+use std::sync::mpsc;
 
 use serde::Serialize;
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use vswitch_common::{drop::DropReason, port::Slot};
 
 use super::{
@@ -82,16 +79,14 @@ async fn listen(
     tell: &mut impl FnMut(&Event) -> bool,
 ) -> Result<(), ControlError> {
     let failed = |source| DatapathError::state("watch the log of", &opened.directory, source);
-    let ready = AsyncFd::with_interest(journal.as_raw_fd(), Interest::READABLE).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     loop {
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
-            guard = ready.readable() => {
-                journal.flush();
-                guard.map_err(failed)?.clear_ready();
+            flushed = journal.flush() => {
+                flushed?;
                 let links = links(host).await?;
                 for record in records.try_iter() {
                     if let Some(event) = parse(&record, |slot| port_name(opened, &links, slot))

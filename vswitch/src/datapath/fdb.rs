@@ -12,7 +12,7 @@ impl Tables {
     /// All entries, expired and orphaned ones included; one that changes meanwhile is seen as it was or as it is.
     pub fn fdb_entries(&self) -> Result<Vec<(FdbKey, FdbEntry)>, DatapathError> {
         let mut entries = Vec::new();
-        for row in self.fdb.iter() {
+        for row in &self.fdb {
             match row {
                 Ok(row) => entries.push(row),
                 // Removed by the program between two steps of the walk.
