@@ -9,6 +9,7 @@ use nix::{
     unistd::Pid,
 };
 use vswitch_tests::{
+    device,
     frame::Frame,
     inventory::Inventory,
     iproute::{ip, link_exists},
@@ -107,6 +108,7 @@ fn frames_pass_while_ports_come_and_go() {
     let sandbox = Sandbox::enter().unwrap();
     let lan = Lan::new(&sandbox, Kind::Vswitch, 3);
     lan.introduce();
+    sandbox.netns("extra").unwrap().run(device::no_ipv6).unwrap();
     let cli = lan.cli().clone();
     let mut sequence = 0;
     for _ in 0..5 {

@@ -1,5 +1,4 @@
 //! Far more ports than the Linux bridge has: it stops at 1,024.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::time::{Duration, Instant};
 
@@ -42,17 +41,12 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[test]
 fn eleven_hundred_ports() {
     let sandbox = Sandbox::enter().unwrap();
-    let quiet = || {
-        for which in ["all", "default"] {
-            let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1");
-        }
-    };
-    quiet();
+    device::no_ipv6();
     let namespaces: Vec<NetNs> = (0..PORTS.div_ceil(PER_NAMESPACE))
         .map(|number| sandbox.netns(&format!("n{number}")).unwrap())
         .collect();
     for namespace in &namespaces {
-        namespace.run(quiet).unwrap();
+        namespace.run(device::no_ipv6).unwrap();
     }
     let cli = Cli::find();
     cli.ok(&["switch", "add", "lab"]);
