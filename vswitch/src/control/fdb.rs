@@ -9,12 +9,11 @@ use vswitch_common::{
 
 use super::{
     ControlError, Opened,
-    critical::Critical,
     opened::{Links, links},
 };
 use crate::{
     datapath::Store,
-    host::Host,
+    host::{Host, Uninterrupted},
     name::{IfName, SwitchName},
 };
 
@@ -107,7 +106,7 @@ pub async fn add(
     check_station(mac)?;
     check_vlan(vlan)?;
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, name)?;
     let links = links(host).await?;
     let row = opened.row(port, &links)?;
@@ -132,7 +131,7 @@ pub async fn del(
     check_station(mac)?;
     check_vlan(vlan)?;
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, name)?;
     let links = links(host).await?;
     let slot = match port {
@@ -169,7 +168,7 @@ pub async fn flush(
     selection: &Selection,
 ) -> Result<usize, ControlError> {
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, name)?;
     let slot = match &selection.port {
         Some(port) => Some(opened.row(port, &links(host).await?)?.slot),

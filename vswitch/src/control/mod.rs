@@ -1,7 +1,6 @@
 //! Carries out what the user wants: between the words ([`crate::config`]) and the two doors to the outside world,
 //! [`crate::datapath`] and [`crate::host`].
 
-pub mod critical;
 pub mod error;
 pub mod fdb;
 pub mod monitor;

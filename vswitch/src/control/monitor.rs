@@ -8,12 +8,11 @@ use vswitch_common::{drop::DropReason, port::Slot};
 
 use super::{
     ControlError, Opened,
-    critical::Critical,
     opened::{Links, links},
 };
 use crate::{
     datapath::{DatapathError, Store, journal::Journal},
-    host::Host,
+    host::{Host, Uninterrupted},
     name::SwitchName,
 };
 
@@ -102,7 +101,7 @@ async fn listen(
 
 fn set_level(store: &Store, name: &SwitchName, level: u8) -> Result<(), ControlError> {
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find_anywhere(store, name)?;
     opened.config.log_level = level;
     Ok(opened.tables.set_config(&opened.config)?)

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use vswitch_common::config::SwitchConfig;
 
-use super::{ControlError, Opened, critical::Critical, fdb, opened::links, port};
+use super::{ControlError, Opened, fdb, opened::links, port};
 use crate::{
     config::{keys::KeyValue, switch::SwitchSpec},
     datapath::{DatapathError, Store, Tables, clock, object},
-    host::{Host, Netns},
+    host::{Host, Netns, Uninterrupted},
     name::SwitchName,
 };
 
@@ -39,7 +39,7 @@ pub struct SwitchView {
 pub fn add(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), ControlError> {
     let spec = SwitchSpec::default().with(words)?;
     let lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let config = config_of(&spec)?;
     let prepared = store.prepare(name, &lock)?;
     let made = object::load(&prepared, &config)
@@ -55,7 +55,7 @@ pub fn add(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
 /// Removes a switch, its ports, and what was made for them. Goes on after an error, and tells all of them.
 pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), ControlError> {
     let lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut errors = Vec::new();
     match Opened::find(store, name) {
         Ok(mut opened) => {
@@ -90,7 +90,7 @@ pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), Co
 /// Changes a switch; effective for the very next frame.
 pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), ControlError> {
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find_anywhere(store, name)?;
     let spec = spec_of(&opened.config).changed(words)?;
     opened.config.ageing_jiffies = u64::from(spec.ageing) * u64::from(opened.config.hz);

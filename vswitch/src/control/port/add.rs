@@ -15,10 +15,10 @@ use super::{
     undo::{Step, Undo},
 };
 use crate::{
-    control::{ControlError, Opened, critical::Critical, fdb},
+    control::{ControlError, Opened, fdb},
     datapath::{DatapathError, Store, attach},
     host::{
-        Host, HostError, Link, LinkKind, Netns, VethSpec, netns,
+        Host, HostError, Link, LinkKind, Netns, Uninterrupted, VethSpec, netns,
         tap::{self, TapSpec},
     },
     name::{IfName, NsName, SwitchName},
@@ -45,7 +45,7 @@ pub async fn add(
 ) -> Result<(), ControlError> {
     request.check()?;
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, switch)?;
     for row in opened.rows()? {
         let unfinished = row.record.pending != 0;

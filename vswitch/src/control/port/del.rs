@@ -10,19 +10,18 @@ use vswitch_common::{
 use crate::{
     control::{
         ControlError, Opened,
-        critical::Critical,
         opened::{PortRow, links},
         repair::repair,
     },
     datapath::{Store, attach},
-    host::{Host, Link, LinkKind, Netns, netns},
+    host::{Host, Link, LinkKind, Netns, Uninterrupted, netns},
     name::{IfName, NsName, SwitchName},
 };
 
 /// Removes a port of a switch.
 pub async fn del(store: &Store, host: &Host, switch: &SwitchName, name: &IfName) -> Result<(), ControlError> {
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, switch)?;
     let links = links(host).await?;
     repair(store, host, &mut opened, &links).await?;

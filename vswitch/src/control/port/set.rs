@@ -7,9 +7,9 @@ use vswitch_common::{
 
 use crate::{
     config::port::PortOptions,
-    control::{ControlError, Opened, critical::Critical, opened::links},
+    control::{ControlError, Opened, opened::links},
     datapath::Store,
-    host::Host,
+    host::{Host, Uninterrupted},
     name::{IfName, SwitchName},
 };
 
@@ -22,7 +22,7 @@ pub async fn set(
     options: &PortOptions,
 ) -> Result<(), ControlError> {
     let _lock = store.lock()?;
-    let _critical = Critical::begin();
+    let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, switch)?;
     let row = opened.row(name, &links(host).await?)?;
     let kind = PortKind::from_u8(row.record.kind);
