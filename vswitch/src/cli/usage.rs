@@ -13,7 +13,7 @@ pub enum Usage {
 /// Turns clap's answer into ours.
 pub fn classify(error: &clap::Error) -> Usage {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Usage::Asked(error.render().ansi().to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Usage::Asked(error.to_string()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Usage::Wrong(error.to_string()),
         _ => Usage::Wrong(one_line(&error.to_string())),
     }

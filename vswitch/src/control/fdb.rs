@@ -73,7 +73,7 @@ pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<F
             continue;
         };
         let ages = entry.kind().ages();
-        if ages && !(link.up && link.running) {
+        if ages && !link.carrier {
             // As a bridge, which forgets what was behind a port that goes down.
             continue;
         }

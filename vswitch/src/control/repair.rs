@@ -27,7 +27,7 @@ pub async fn repair(
         }
         match links.get(&row.port.ifindex) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
-            Some(link) if !(link.up && link.running) => {
+            Some(link) if !link.carrier => {
                 opened
                     .tables
                     .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;

@@ -51,7 +51,9 @@ pub enum DatapathError {
     #[error("switch `{0}` already exists; choose another name or remove it with `vswitch switch del {0}`")]
     SwitchExists(String),
     /// The caller may not.
-    #[error("{what} is not permitted; it needs the capabilities CAP_BPF and CAP_NET_ADMIN (run it as root)")]
+    #[error(
+        "{what} is not permitted; it needs the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN (run it as root)"
+    )]
     Privilege {
         /// What was tried.
         what: &'static str,

@@ -63,14 +63,27 @@ impl Store {
     }
 
     /// Takes the exclusive lock, waiting for whoever has it, and clears away what killed writers left half-made.
+    ///
+    /// # Errors
+    /// When the caller lacks a capability that changes need: nothing must fail half-way for that reason.
     pub fn lock(&self) -> Result<WriteLock, DatapathError> {
-        if let Some(top) = self.root.parent() {
-            make_directory(top)?;
-        }
-        make_directory(&self.root)?;
-        let file = fs::File::open(&self.root).map_err(|e| DatapathError::state("open", &self.root, e))?;
-        let held = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| DatapathError::state("lock", &self.root, errno.into()))?;
+        check_capabilities()?;
+        let held = loop {
+            if let Some(top) = self.root.parent() {
+                make_directory(top)?;
+            }
+            make_directory(&self.root)?;
+            let file = fs::File::open(&self.root).map_err(|e| DatapathError::state("open", &self.root, e))?;
+            let held = Flock::lock(file, FlockArg::LockExclusive)
+                .map_err(|(_, errno)| DatapathError::state("lock", &self.root, errno.into()))?;
+            // The one who had it may have removed the directory together with the last switch.
+            let locked = held
+                .metadata()
+                .map_err(|e| DatapathError::state("look at", &self.root, e))?;
+            if fs::symlink_metadata(&self.root).is_ok_and(|now| now.ino() == locked.ino()) {
+                break held;
+            }
+        };
         for name in self.entries()? {
             if name.contains('~') {
                 remove_tree(&self.root.join(&name))?;
@@ -144,7 +157,17 @@ impl Store {
 
     /// Removes what was prepared.
     pub fn discard(&self, prepared: &Path) -> Result<(), DatapathError> {
-        remove_tree(prepared)
+        remove_tree(prepared)?;
+        self.tidy()
+    }
+
+    /// Leaves nothing behind when there is no switch. A second writer that waits for the lock makes it again.
+    fn tidy(&self) -> Result<(), DatapathError> {
+        if self.entries()?.is_empty() {
+            let _kept =
+                fs::remove_dir(&self.root).and_then(|()| self.root.parent().map_or(Ok(()), fs::remove_dir));
+        }
+        Ok(())
     }
 
     /// Lets a switch disappear: its links detach, its maps and programs go with their last pin.
@@ -153,12 +176,7 @@ impl Store {
         let removing = self.root.join(format!("{name}{REMOVING}"));
         fs::rename(&directory, &removing).map_err(|e| DatapathError::state("rename", &directory, e))?;
         remove_tree(&removing)?;
-        if self.entries()?.is_empty() {
-            // Leave nothing behind. A second writer that waits for the lock makes them again.
-            let _kept =
-                fs::remove_dir(&self.root).and_then(|()| self.root.parent().map_or(Ok(()), fs::remove_dir));
-        }
-        Ok(())
+        self.tidy()
     }
 
     fn directory(&self, name: &SwitchName) -> PathBuf {
@@ -214,6 +232,26 @@ fn make_directory(path: &Path) -> Result<(), DatapathError> {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => check_directory(path),
         Err(e) => Err(DatapathError::state("make", path, e)),
+    }
+}
+
+/// `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`, as bits of a capability set. The latter includes `CAP_BPF`.
+const NEEDED: u64 = 1 << 12 | 1 << 21;
+
+fn check_capabilities() -> Result<(), DatapathError> {
+    let path = "/proc/thread-self/status";
+    let status = fs::read_to_string(path).map_err(|e| DatapathError::state("read", path, e))?;
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        .unwrap_or(0);
+    if effective & NEEDED == NEEDED {
+        Ok(())
+    } else {
+        Err(DatapathError::Privilege {
+            what: "changing a switch",
+        })
     }
 }
 

@@ -33,8 +33,11 @@ pub struct Link {
     pub max_mtu: u32,
     /// Administratively up.
     pub up: bool,
-    /// Up and with carrier: frames pass.
+    /// Operational: up, with carrier, and the kernel's link watch has activated its queues. That lags behind
+    /// `carrier` by up to a second.
     pub running: bool,
+    /// Up and with carrier at this moment: what is connected to it is up as well (`IFF_LOWER_UP`).
+    pub carrier: bool,
     /// Somebody set the promiscuous flag. Programs that merely count on it are not seen here.
     pub promiscuous: bool,
     /// Its link group; 0 if nobody chose one.
@@ -99,6 +102,7 @@ impl Link {
             max_mtu: u32::MAX,
             up: flags.contains(LinkFlags::Up),
             running: flags.contains(LinkFlags::Up | LinkFlags::Running),
+            carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             promiscuous: flags.contains(LinkFlags::Promisc),
             group: 0,
             master: None,

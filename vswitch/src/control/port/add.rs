@@ -1,38 +1,24 @@
 //! Makes a port: device, program, rows, in this order; the row's state comes last, so the kernel never sees half a port.
 
-use std::{collections::BTreeSet, thread};
+use std::collections::BTreeSet;
 
 use vswitch_common::{
-    addr::MacAddr,
     fdb::{FdbKey, FdbKind},
-    port::{PortConfig, PortState, Redirect, Slot, flag},
+    port::{PortConfig, PortState, Slot, flag},
     record::{PortRecord, pack},
 };
 
 use super::{
-    del,
+    del, device,
     request::{Place, PortRequest},
     undo::{Step, Undo},
 };
 use crate::{
     control::{ControlError, Opened, fdb},
     datapath::{DatapathError, Store, attach},
-    host::{
-        Host, HostError, Link, LinkKind, Netns, Uninterrupted, VethSpec, netns,
-        tap::{self, TapSpec},
-    },
-    name::{IfName, NsName, SwitchName},
+    host::{Host, HostError, Link, LinkKind, Uninterrupted},
+    name::{IfName, SwitchName},
 };
-
-/// The MTU of a port that asks for none.
-const DEFAULT_MTU: u32 = 1500;
-
-/// What is known about the device of a port that is being made.
-struct Device {
-    link: Link,
-    redirect: Redirect,
-    peer_mac: MacAddr,
-}
 
 /// Makes a port. On an error everything is as it was before.
 ///
@@ -108,7 +94,7 @@ async fn build(
     opened.tables.set_record(slot, &record)?;
     raise_high_slot(opened, slot)?;
 
-    let device = make_device(host, opened, slot, &mut record, request, undo).await?;
+    let device = device::make(host, opened, slot, &mut record, request, undo).await?;
     attach_fresh(opened, slot, &request.name)?;
     undo.push(Step::Attached(slot, request.name.clone()));
     host.set_up(device.link.index, true).await?;
@@ -133,178 +119,6 @@ async fn build(
     row.state = request.options.state.unwrap_or(PortState::Forwarding) as u8;
     opened.tables.set_port(slot, &row)?;
     Ok(())
-}
-
-async fn make_device(
-    host: &Host,
-    opened: &mut Opened,
-    slot: Slot,
-    record: &mut PortRecord,
-    request: &PortRequest,
-    undo: &mut Undo,
-) -> Result<Device, ControlError> {
-    match &request.place {
-        Place::Netns { ns, ifname } => {
-            let target = namespace(ns, record, undo)?;
-            record.netns = pack(ns.as_str());
-            record.netns_cookie = target.cookie()?;
-            opened.tables.set_record(slot, record)?;
-            make_veth(host, request, ifname, Some(&target), record, undo).await
-        }
-        Place::Pid { pid, ifname } => {
-            let target = Netns::of_pid(*pid)?;
-            record.pid = *pid;
-            record.netns_cookie = target.cookie()?;
-            opened.tables.set_record(slot, record)?;
-            make_veth(host, request, ifname, Some(&target), record, undo).await
-        }
-        Place::Host { ifname } => make_veth(host, request, ifname, None, record, undo).await,
-        Place::Tap { owner, vnet_header } => {
-            record.owner = owner.unwrap_or(u32::MAX);
-            make_tap(host, request, *owner, *vnet_header, undo).await
-        }
-        Place::Dev => adopt(host, opened, slot, record, request, undo).await,
-    }
-}
-
-/// The namespace of a port, made if there is none of that name, with `lo` up.
-fn namespace(ns: &NsName, record: &mut PortRecord, undo: &mut Undo) -> Result<Netns, ControlError> {
-    if netns::exists(ns) {
-        return Ok(Netns::named(ns)?);
-    }
-    let made = netns::create(ns)?;
-    record.netns_made = 1;
-    undo.push(Step::Netns(ns.clone()));
-    Ok(made)
-}
-
-async fn make_veth(
-    host: &Host,
-    request: &PortRequest,
-    ifname: &IfName,
-    target: Option<&Netns>,
-    record: &mut PortRecord,
-    undo: &mut Undo,
-) -> Result<Device, ControlError> {
-    let queues = thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1));
-    let other = match target {
-        Some(target) => Host::at(target)?,
-        None => Host::here()?,
-    };
-    if other.link(ifname).await.is_ok() {
-        let place = match &request.place {
-            Place::Netns { ns, .. } => format!("in namespace `{ns}`"),
-            Place::Pid { pid, .. } => format!("in the namespace of process {pid}"),
-            Place::Tap { .. } | Place::Dev | Place::Host { .. } => "on the host".to_owned(),
-        };
-        return Err(ControlError::PeerExists {
-            ifname: ifname.to_string(),
-            place,
-        });
-    }
-    host.add_veth(&VethSpec {
-        name: &request.name,
-        peer_name: ifname,
-        peer_netns: target,
-        mac: None,
-        peer_mac: request.mac,
-        mtu: Some(request.mtu.unwrap_or(DEFAULT_MTU)),
-        queues,
-    })
-    .await?;
-    let link = host.link(&request.name).await?;
-    undo.push(Step::Link(link.index));
-    let peer = other.link(ifname).await?;
-    record.peer_ifindex = peer.index;
-    host.set_addr_gen_none(link.index).await?;
-    host.tune_veth(link.index).await?;
-    other.tune_veth(peer.index).await?;
-    for ip in &request.ips {
-        other.add_address(peer.index, *ip).await?;
-    }
-    if target.is_some() {
-        bring_lo_up(&other).await?;
-    }
-    other.set_up(peer.index, true).await?;
-    // Before the default route: a route needs both ends up.
-    host.set_up(link.index, true).await?;
-    if let Some(gateway) = request.via {
-        other.add_default_route(peer.index, gateway).await?;
-    }
-    let peer_mac = peer.mac.unwrap_or(MacAddr::ZERO);
-    let redirect = match request.options.redirect {
-        Some(asked) => asked,
-        None if target.is_some() => Redirect::Peer,
-        None => Redirect::Dev,
-    };
-    Ok(Device {
-        link,
-        redirect,
-        peer_mac,
-    })
-}
-
-async fn bring_lo_up(other: &Host) -> Result<(), ControlError> {
-    let links = other.links().await?;
-    let lo = links.iter().find(|link| matches!(link.kind, LinkKind::Loopback));
-    match lo {
-        Some(lo) if !lo.up => Ok(other.set_up(lo.index, true).await?),
-        _ => Ok(()),
-    }
-}
-
-async fn make_tap(
-    host: &Host,
-    request: &PortRequest,
-    owner: Option<u32>,
-    vnet_header: bool,
-    undo: &mut Undo,
-) -> Result<Device, ControlError> {
-    tap::create_persistent_tap(&TapSpec {
-        name: &request.name,
-        tun: false,
-        owner,
-        group: None,
-        vnet_header,
-        multi_queue: false,
-    })?;
-    let link = host.link(&request.name).await?;
-    undo.push(Step::Link(link.index));
-    host.set_addr_gen_none(link.index).await?;
-    if let Some(mtu) = request.mtu {
-        host.set_mtu(link.index, mtu).await?;
-    }
-    Ok(Device {
-        link,
-        redirect: Redirect::Dev,
-        peer_mac: MacAddr::ZERO,
-    })
-}
-
-async fn adopt(
-    host: &Host,
-    opened: &mut Opened,
-    slot: Slot,
-    record: &mut PortRecord,
-    request: &PortRequest,
-    undo: &mut Undo,
-) -> Result<Device, ControlError> {
-    let link = host.link(&request.name).await?;
-    record.was_up = u8::from(link.up);
-    record.was_promiscuous = u8::from(link.promiscuous);
-    opened.tables.set_record(slot, record)?;
-    if !link.up {
-        undo.push(Step::Down(link.index));
-    }
-    if !link.promiscuous {
-        host.set_promiscuous(link.index, true).await?;
-        undo.push(Step::Promiscuous(link.index));
-    }
-    Ok(Device {
-        link,
-        redirect: Redirect::Dev,
-        peer_mac: MacAddr::ZERO,
-    })
 }
 
 /// Refuses a device that is a port of any switch here.

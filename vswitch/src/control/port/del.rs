@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vswitch_common::{
-    port::{PortConfig, Slot},
+    port::{PortConfig, PortState, Slot},
     record::{PortKind, PortRecord, unpack},
 };
 
@@ -49,6 +49,14 @@ pub async fn remove_all(
 ) -> Result<(), ControlError> {
     let mut errors = Vec::new();
     for (row, link) in ports {
+        // A command that is killed from here on leaves a port that the next one finishes taking down.
+        opened.tables.set_record(
+            row.slot,
+            &PortRecord {
+                pending: 1,
+                ..row.record
+            },
+        )?;
         errors.extend(retire(opened, row, link.as_ref()).err());
     }
     let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
@@ -64,22 +72,29 @@ pub async fn remove_all(
     errors.extend(host.delete_links(&made).await.map_err(ControlError::from).err());
     for (row, _) in ports {
         errors.extend(remove_namespace(store, opened, row).err());
+        let incarnation = row.port.incarnation;
+        opened.tables.set_port(
+            row.slot,
+            &PortConfig {
+                incarnation,
+                ..PortConfig::EMPTY
+            },
+        )?;
         opened.tables.set_record(row.slot, &PortRecord::EMPTY)?;
     }
     ControlError::collect(errors)
 }
 
-/// From here on no frame enters or leaves by the port.
+/// From here on no frame enters or leaves by the port. The row keeps the interface index, so that the device is found
+/// again should this command be killed.
 fn retire(opened: &mut Opened, row: &PortRow, link: Option<&Link>) -> Result<(), ControlError> {
     opened.tables.clear_index(row.port.ifindex)?;
-    let incarnation = row.port.incarnation;
-    opened.tables.set_port(
-        row.slot,
-        &PortConfig {
-            incarnation,
-            ..PortConfig::EMPTY
-        },
-    )?;
+    let off = PortConfig {
+        state: PortState::Disabled as u8,
+        flags: 0,
+        ..row.port
+    };
+    opened.tables.set_port(row.slot, &off)?;
     attach::detach(&opened.directory, row.slot, link.map(|link| link.name.as_str()))?;
     Ok(())
 }
@@ -128,7 +143,9 @@ fn remove_namespace(store: &Store, opened: &mut Opened, row: &PortRow) -> Result
     let Ok(name) = unpack(&row.record.netns).parse::<NsName>() else {
         return Ok(());
     };
-    if !netns::exists(&name) || Netns::named(&name)?.cookie()? != row.record.netns_cookie {
+    // Without a cookie the command that made it was killed before it could note one.
+    let is_noted = row.record.netns_cookie != 0;
+    if !netns::exists(&name) || is_noted && Netns::named(&name)?.cookie()? != row.record.netns_cookie {
         return Ok(());
     }
     for mut heir in opened.rows()? {

@@ -132,7 +132,7 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
 fn state(row: &PortRow, link: Option<&Link>) -> &'static str {
     match (link, row.port.state()) {
         (None, _) => state_word(PortState::Gone),
-        (Some(link), PortState::Forwarding) if !(link.up && link.running) => "down",
+        (Some(link), PortState::Forwarding) if !link.carrier => "down",
         (Some(_), state) => state_word(state),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod del;
+mod device;
 pub mod list;
 pub mod request;
 pub mod set;
