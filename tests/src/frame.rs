@@ -122,4 +122,16 @@ mod tests {
         assert_eq!(&bytes[..], expected);
         assert_eq!(Frame::broadcast(station(1)).payload(0).build().len(), HEADER);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn as_long_as_asked_for_and_told_apart(payload in 4_usize..2000, one: u32, other: u32, tags in 0_usize..4) {
+            let build = |sequence| {
+                let frame = Frame::broadcast(station(1)).payload(payload).sequence(sequence);
+                (0..tags).fold(frame, |frame, _| frame.tagged(CTAG, 1)).build()
+            };
+            proptest::prop_assert_eq!(build(one).len(), HEADER + 4 * tags + payload);
+            proptest::prop_assert_eq!(build(one) == build(other), one == other);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     env, thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Name of the variable that fixes the seed.
@@ -48,6 +48,11 @@ impl Random {
     /// A number from 0 up to, but not including, `end`.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % end as u64).unwrap_or(0)
+    }
+
+    /// A time from nothing to that long.
+    pub fn up_to(&mut self, longest: Duration) -> Duration {
+        longest * u32::from(self.number().to_le_bytes()[0]) / 255
     }
 
     /// One of them.

@@ -179,7 +179,7 @@ fn ctrl_c_at_any_point() {
     let mut random = Random::from_environment();
     for round in 0..60 {
         let signal = *random.pick(&[Signal::SIGINT, Signal::SIGTERM]);
-        let after = whole.mul_f64(random.below(1200) as f64 / 1000.0);
+        let after = random.up_to(whole * 6 / 5);
         let command: &[&str] = if old_or_new(&cli, "before") { &DEL } else { &ADD };
         interrupted(&cli, command, signal, after);
         old_or_new(
@@ -200,7 +200,7 @@ fn killed_at_any_point() {
     let whole = duration(&cli);
     let mut random = Random::from_environment();
     for round in 0..60 {
-        let after = whole.mul_f64(random.below(1200) as f64 / 1000.0);
+        let after = random.up_to(whole * 6 / 5);
         let command: &[&str] = if old_or_new(&cli, "before") { &DEL } else { &ADD };
         interrupted(&cli, command, Signal::SIGKILL, after);
         cli.ok(&["port", "add", "lab", "next", "--netns", "next"]);
@@ -225,7 +225,7 @@ fn the_device_is_lost_half_way() {
     let mut random = Random::from_environment();
     for round in 0..40 {
         let child = cli.spawn(&ADD);
-        let end = std::time::Instant::now() + whole.mul_f64(random.below(1000) as f64 / 1000.0);
+        let end = std::time::Instant::now() + random.up_to(whole);
         while std::time::Instant::now() < end && !link_exists("p") {}
         let lost = std::process::Command::new("ip")
             .args(["link", "del", "p"])

@@ -47,7 +47,7 @@ fn bridge_and_bridge() {
 #[should_panic(expected = "the first difference is frame")]
 fn a_difference_is_found() {
     compare(Kind::Bridge, frames() / 5, |subject| {
-        subject.set_flag(3, "mcast-flood", false)
+        subject.set_flag(3, "mcast-flood", false);
     });
 }
 
@@ -56,7 +56,7 @@ fn a_difference_is_found() {
 #[should_panic(expected = "the first difference is frame")]
 fn a_missing_address_is_found() {
     compare(Kind::Bridge, frames() / 5, |subject| {
-        subject.set_flag(3, "learning", false)
+        subject.set_flag(3, "learning", false);
     });
 }
 
