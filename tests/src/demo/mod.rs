@@ -69,8 +69,8 @@ fn on_the_host(shell: &Shell, watch: &Watch) -> Result<()> {
     let peer = lab.leave()?;
     watch.disarm();
     screen::heading("It stays up");
-    screen::note("Try it:");
-    screen::command(&format!("vswitch top {}", lab::SWITCH));
+    screen::note(&format!("Try it (vswitch is {}):", shell.path().display()));
+    screen::command(&format!("vswitch port list {}", lab::SWITCH));
     screen::command("ip netns exec web ping 10.77.0.5");
     screen::note("Take it down:");
     screen::command(&format!("kill {peer}    # the peer of the tap"));

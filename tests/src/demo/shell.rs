@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -41,6 +41,11 @@ impl Shell {
         Ok(Self { binary })
     }
 
+    /// Where the binary is.
+    pub fn path(&self) -> &Path {
+        &self.binary
+    }
+
     /// Runs it to success, showing the command and the time that it took, then what it printed.
     ///
     /// # Errors
@@ -69,7 +74,7 @@ impl Shell {
             output.status.success(),
             "`vswitch {}` failed: {}",
             arguments.join(" "),
-            said.trim()
+            said.trim().trim_start_matches("error: ")
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -27,7 +27,7 @@ use crate::sandbox::NetNs;
 const STALL: Duration = Duration::from_secs(5);
 /// The start of a stream is not measured.
 const WARM_UP: Duration = Duration::from_millis(200);
-const BUFFER: usize = 512 * 1024;
+const BUFFER: usize = 256 * 1024;
 /// Some hosts default to bbr, which paces: it would be measured instead of what is between the namespaces.
 const CONGESTION: &str = "cubic";
 
