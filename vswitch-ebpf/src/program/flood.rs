@@ -1,4 +1,8 @@
 //! One copy for every eligible port, the last of them by a plain redirect.
+//!
+//! Copies for veth ports wait in a queue of the CPU that holds 1,000 frames (`net.core.netdev_max_backlog`), and it is
+//! not emptied while this program runs. So a flood to many ports is done in rounds: after [`COPIES`] the frame itself
+//! goes to the end of that queue, back to the ingress of its own port, with a note in its mark of where to go on.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
 use vswitch_common::{
@@ -12,6 +16,14 @@ use vswitch_ebpf::{
 
 use super::{count, fdb, helper, pipeline::Entered, skb::Skb, tables};
 
+/// Copies in one round: few enough that other traffic finds room in the queue as well.
+const COPIES: u32 = 256;
+/// The upper half of a mark that notes where a flood goes on; the lower half is the slot.
+///
+/// Marks of frames from other namespaces and from outside are zero, so only a process with `CAP_NET_ADMIN` on the host
+/// itself could write one, and all it wins is that its own frame skips the ports before that slot.
+const GO_ON: u32 = 0x5653_0000;
+
 /// What the loop carries from port to port.
 struct Round {
     skb: *mut __sk_buff,
@@ -19,9 +31,25 @@ struct Round {
     ingress_slot: Slot,
     cast: Cast,
     length: u32,
+    /// The slot after which this round begins.
+    after: u32,
+    copies: u32,
     /// The port found last: its copy is sent when another one turns up, or is the original when none does.
     pending_slot: Slot,
     pending_ifindex: u32,
+    /// The round ended early; the pending port is the first of the next one.
+    full: bool,
+}
+
+/// The slot after which a flood goes on, if this frame comes from an earlier round of one.
+#[inline(always)]
+pub fn resumed(skb: &Skb) -> Option<u32> {
+    let mark = skb.mark();
+    if mark & 0xffff_0000 == GO_ON {
+        Some(mark & 0xffff)
+    } else {
+        None
+    }
 }
 
 /// Floods the frame and returns the program's verdict.
@@ -30,18 +58,34 @@ pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
     let Some(config) = tables::config() else {
         return TC_ACT_SHOT;
     };
+    if frame.resumed_after != 0 {
+        skb.set_mark(0);
+    }
     let mut round = Round {
         skb: skb.raw(),
         ingress: frame.ingress,
         ingress_slot: frame.slot,
         cast,
         length: skb.length(),
+        after: frame.resumed_after,
+        copies: 0,
         pending_slot: 0,
         pending_ifindex: 0,
+        full: false,
     };
-    helper::repeat(config.high_slot, visit, &mut round);
+    helper::repeat(
+        config.high_slot.saturating_sub(frame.resumed_after),
+        visit,
+        &mut round,
+    );
+    if round.full {
+        skb.set_mark(GO_ON | (u32::from(round.pending_slot) - 1));
+        return helper::redirect_ingress(skb.ingress_ifindex());
+    }
     if round.pending_ifindex == 0 {
-        count::flooded_nowhere(frame.slot);
+        if frame.resumed_after == 0 {
+            count::flooded_nowhere(frame.slot);
+        }
         return TC_ACT_SHOT;
     }
     count::sent(round.pending_slot, round.length);
@@ -52,7 +96,7 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     // SAFETY: `flood` passes a live `Round`, and the loop calls this function on one CPU, one step after the other.
     let round = unsafe { &mut *round };
     // Slot 0 is no port.
-    let slot = index as u32 + 1;
+    let slot = round.after + index as u32 + 1;
     let Some(port) = tables::port(slot) else { return 1 };
     let slot = slot as Slot;
     if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port) {
@@ -68,6 +112,11 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
         return 0;
     }
     if round.pending_ifindex != 0 {
+        if round.copies >= COPIES {
+            round.full = true;
+            return 1;
+        }
+        round.copies += 1;
         if helper::clone_redirect(round.skb, round.pending_ifindex) {
             count::sent(round.pending_slot, round.length);
         } else {

@@ -4,6 +4,7 @@ use aya_ebpf::{bindings::__sk_buff, helpers::generated};
 use vswitch_ebpf::stage::egress::MtuCheck;
 
 const BPF_MTU_CHK_SEGS: u64 = 1;
+const BPF_F_INGRESS: u64 = 1;
 const FRAG_NEEDED: i64 = 1;
 const SEGS_TOOBIG: i64 = 2;
 /// `PACKET_HOST` of `linux/if_packet.h`.
@@ -21,6 +22,13 @@ pub fn jiffies() -> u64 {
 pub fn redirect(ifindex: u32) -> i32 {
     // SAFETY: any number is allowed; an unknown device drops the frame.
     unsafe { generated::bpf_redirect(ifindex, 0) as i32 }
+}
+
+/// Lets the frame arrive once more at a device of this namespace, behind all that waits already.
+#[inline(always)]
+pub fn redirect_ingress(ifindex: u32) -> i32 {
+    // SAFETY: as for `redirect`.
+    unsafe { generated::bpf_redirect(ifindex, BPF_F_INGRESS) as i32 }
 }
 
 /// Lets the frame arrive at the device's peer in another namespace when the program returns (Linux 5.10).

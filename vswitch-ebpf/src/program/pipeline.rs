@@ -21,7 +21,7 @@ use vswitch_ebpf::{
 
 use super::{
     cache::{self, Validity},
-    count, fdb, helper, journal,
+    count, fdb, flood, helper, journal,
     skb::Skb,
     tables,
 };
@@ -34,6 +34,8 @@ pub struct Entered {
     pub ingress: PortConfig,
     /// What becomes of the frame.
     pub outcome: Outcome,
+    /// The slot after which a flood goes on; 0 for a frame that has just come.
+    pub resumed_after: u32,
 }
 
 /// What the slow path looks at.
@@ -64,6 +66,18 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
             config,
         ));
     };
+    if let Some(resumed_after) = flood::resumed(skb) {
+        // It was admitted and counted when it came.
+        let slot = tables::slot_of(ingress_ifindex)?;
+        let ingress = *tables::port(u32::from(slot))?;
+        let outcome = Outcome::Flood(ethernet.cast());
+        return Some(Entered {
+            slot,
+            ingress,
+            outcome,
+            resumed_after,
+        });
+    }
     // Read before anything that a verdict depends on: a change during this frame's journey then voids the verdict.
     let generation = config.generation.wrapping_add(tables::state()?.generation as u32);
     let validity = Validity {
@@ -83,6 +97,7 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
             slot,
             ingress: PortConfig::EMPTY,
             outcome,
+            resumed_after: 0,
         });
     }
     let slot = tables::slot_of(ingress_ifindex)?;
@@ -114,6 +129,7 @@ fn entered(skb: &Skb, slot: Slot, ingress: &PortConfig, outcome: Outcome, config
         slot,
         ingress: *ingress,
         outcome,
+        resumed_after: 0,
     }
 }
 

@@ -28,6 +28,20 @@ impl Skb {
         self.raw
     }
 
+    /// The frame's mark.
+    #[inline(always)]
+    pub fn mark(&self) -> u32 {
+        // SAFETY: `raw` is the program's context.
+        unsafe { (*self.raw).mark }
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub fn set_mark(&self, mark: u32) {
+        // SAFETY: `raw` is the program's context; a classifier may write this field.
+        unsafe { (*self.raw).mark = mark }
+    }
+
     /// Sends the frame out of a port.
     #[inline(always)]
     pub fn redirect(&self, egress: &Egress) -> i32 {

@@ -66,7 +66,7 @@ pub enum ControlError {
         /// The device.
         port: String,
         /// What it is.
-        what: String,
+        what: &'static str,
         /// What to use instead.
         remedy: &'static str,
     },

@@ -33,7 +33,10 @@ impl Host {
                 ip,
                 name: self.name_of(index).await,
             },
-            _ => refusal.about(index, format!("give interface number {index} the address `{ip}`")),
+            _ => {
+                self.about(index, refusal, |name| format!("give {name} the address `{ip}`"))
+                    .await
+            }
         })
     }
 
@@ -42,12 +45,16 @@ impl Host {
     /// # Errors
     /// [`HostError::NoSuchAddress`] if it has no such address with this prefix length.
     pub async fn del_address(&self, index: u32, ip: IpNet) -> Result<(), HostError> {
-        let doing = || format!("take the address `{ip}` from interface number {index}");
         let message = self.address_message_of(index, ip).await?;
         let answer = self
             .request(RouteNetlinkMessage::DelAddress(message), CHANGE)
             .await;
-        answer.map(drop).map_err(|refusal| refusal.about(index, doing()))
+        let Err(refusal) = answer else { return Ok(()) };
+        Err(self
+            .about(index, refusal, |name| {
+                format!("take the address `{ip}` from {name}")
+            })
+            .await)
     }
 
     /// The kernel's description of an address of a link.
@@ -56,9 +63,14 @@ impl Host {
         index: u32,
         ip: IpNet,
     ) -> Result<AddressMessage, HostError> {
-        let all = self.address_messages(index).await;
-        let all =
-            all.map_err(|refusal| refusal.about(index, format!("list the addresses of interface {index}")))?;
+        let all = match self.address_messages(index).await {
+            Ok(all) => all,
+            Err(refusal) => {
+                return Err(self
+                    .about(index, refusal, |name| format!("list the addresses of {name}"))
+                    .await);
+            }
+        };
         let is_it =
             |message: &AddressMessage| LinkAddress::from_message(message).is_some_and(|found| found.ip == ip);
         match all.into_iter().find(is_it) {
@@ -91,36 +103,31 @@ impl Host {
             RouteAttribute::Gateway(gateway.into()),
             RouteAttribute::Oif(index),
         ];
-        let doing = || format!("make `{gateway}` the default gateway on interface number {index}");
-        let Err(refusal) = self.add_route_message(message).await else {
+        let Err(mut refusal) = self.add_route_message(message).await else {
             return Ok(());
         };
-        let reason = match refusal.errno {
-            Errno::EEXIST => "there is a default route already; delete that first",
-            Errno::ENETUNREACH | Errno::EHOSTUNREACH => {
-                "it is in no subnet of that interface; give an address of a subnet that the interface is in"
+        match refusal.errno {
+            Errno::EEXIST => {
+                refusal.said = Some("there is a default route already; delete that first".into())
             }
-            _ => return Err(refusal.about(index, doing())),
-        };
-        Err(HostError::Refused {
-            doing: doing(),
-            errno: refusal.errno,
-            reason: reason.into(),
-        })
+            Errno::ENETUNREACH | Errno::EHOSTUNREACH => {
+                refusal.said = Some(
+                    "it is in no subnet of that interface; give it an address of that subnet first".into(),
+                );
+            }
+            _ => {}
+        }
+        Err(self
+            .about(index, refusal, |name| {
+                format!("make `{gateway}` the default gateway on {name}")
+            })
+            .await)
     }
 
     pub(super) async fn add_route_message(&self, message: RouteMessage) -> Result<(), Refusal> {
         self.request(RouteNetlinkMessage::NewRoute(message), CREATE)
             .await
             .map(drop)
-    }
-
-    /// The name of a link, for a message; its number if it is gone.
-    async fn name_of(&self, index: u32) -> String {
-        match self.link_by_index(index).await {
-            Ok(Some(link)) => link.name,
-            Ok(None) | Err(_) => format!("number {index}"),
-        }
     }
 }
 

@@ -89,11 +89,11 @@ pub enum HostError {
         what: &'static str,
     },
     /// The address is there already.
-    #[error("`{name}` already has the address `{ip}`; give another one, or leave it out")]
+    #[error("{name} already has the address `{ip}`; give another one, or leave it out")]
     AddressExists {
         /// The address.
         ip: IpNet,
-        /// The interface.
+        /// The interface, in backticks.
         name: String,
     },
     /// The address is not there.
@@ -103,7 +103,7 @@ pub enum HostError {
     NoSuchAddress {
         /// The address.
         ip: IpNet,
-        /// The interface.
+        /// The interface, in backticks.
         name: String,
     },
     /// The kernel was built without this kind of device.
@@ -234,14 +234,6 @@ impl Refusal {
                 errno,
                 reason: self.reason(),
             },
-        }
-    }
-
-    /// As [`Refusal::error`], for a request about the device with this index.
-    pub(super) fn about(&self, index: u32, doing: impl Into<String>) -> HostError {
-        match self.errno {
-            Errno::ENODEV => HostError::LinkGone { index },
-            _ => self.error(doing),
         }
     }
 }

@@ -73,12 +73,19 @@ async fn push(from: &Host, link: &Link, target: &Netns) -> Result<(), HostError>
         Errno::EEXIST => HostError::LinkExists {
             name: link.name.clone(),
         },
-        Errno::EINVAL if refusal.said.is_none() => HostError::Refused {
-            doing: format!("move `{}` to {target}", link.name),
-            errno: refusal.errno,
-            reason: format!("a {} cannot leave its namespace", link.kind.word()),
-        },
-        _ => refusal.about(link.index, format!("move `{}` to {target}", link.name)),
+        Errno::EINVAL
+            if refusal
+                .said
+                .as_ref()
+                .is_none_or(|said| said.contains("immutable")) =>
+        {
+            HostError::Refused {
+                doing: format!("move `{}` to {target}", link.name),
+                errno: refusal.errno,
+                reason: format!("a {} cannot leave its namespace", link.kind.word()),
+            }
+        }
+        _ => refusal.error(format!("move `{}` to {target}", link.name)),
     })
 }
 

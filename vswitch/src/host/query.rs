@@ -67,6 +67,27 @@ impl Host {
             .map_err(|refusal| refusal.error(format!("look up interface number {index}")))
     }
 
+    /// What a refusal means for a request about one link, told by its name.
+    pub(super) async fn about(
+        &self,
+        index: u32,
+        refusal: Refusal,
+        doing: impl FnOnce(&str) -> String,
+    ) -> HostError {
+        if refusal.errno == Errno::ENODEV {
+            return HostError::LinkGone { index };
+        }
+        refusal.error(doing(&self.name_of(index).await))
+    }
+
+    /// The name of a link, for a message; its number if it is gone.
+    pub(super) async fn name_of(&self, index: u32) -> String {
+        match self.link_by_index(index).await {
+            Ok(Some(link)) => format!("`{}`", link.name),
+            Ok(None) | Err(_) => format!("interface number {index}"),
+        }
+    }
+
     async fn one(&self, request: LinkMessage) -> Result<Option<Link>, Refusal> {
         let answers = match self.request(RouteNetlinkMessage::GetLink(request), 0).await {
             Err(refusal) if matches!(refusal.errno, Errno::ENODEV) => return Ok(None),

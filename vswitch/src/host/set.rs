@@ -16,36 +16,35 @@ impl Host {
         let mut message = LinkMessage::default();
         message.header.index = index;
         let answer = self.request(RouteNetlinkMessage::DelLink(message), CHANGE).await;
-        answer.map(drop).map_err(|refusal| match refusal.errno {
-            Errno::EOPNOTSUPP => HostError::Refused {
-                doing: format!("delete interface number {index}"),
-                errno: refusal.errno,
-                reason: "the kernel does not let it be deleted; only software devices can be".into(),
-            },
-            _ => refusal.about(index, format!("delete interface number {index}")),
-        })
+        let Err(mut refusal) = answer else { return Ok(()) };
+        if refusal.errno == Errno::EOPNOTSUPP {
+            refusal.said = Some("the kernel deletes software devices only; take it down instead".into());
+        }
+        Err(self.about(index, refusal, |name| format!("delete {name}")).await)
     }
 
     /// Brings a link up or down.
     pub async fn set_up(&self, index: u32, up: bool) -> Result<(), HostError> {
-        let doing = || {
-            format!(
-                "bring interface number {index} {}",
-                if up { "up" } else { "down" }
-            )
-        };
-        self.set_flag(index, LinkFlags::Up, up)
-            .await
-            .map_err(|refusal| refusal.about(index, doing()))
+        let doing = |name: &str| format!("bring {name} {}", if up { "up" } else { "down" });
+        match self.set_flag(index, LinkFlags::Up, up).await {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.about(index, refusal, doing).await),
+        }
     }
 
     /// Sets or clears the promiscuous flag. The kernel counts it together with everybody else's wish, so clearing it
     /// takes back this wish only.
     pub async fn set_promiscuous(&self, index: u32, on: bool) -> Result<(), HostError> {
-        let doing = || format!("make interface number {index} promiscuous or not");
-        self.set_flag(index, LinkFlags::Promisc, on)
-            .await
-            .map_err(|refusal| refusal.about(index, doing()))
+        let doing = |name: &str| {
+            format!(
+                "make {name} {}",
+                if on { "promiscuous" } else { "not promiscuous" }
+            )
+        };
+        match self.set_flag(index, LinkFlags::Promisc, on).await {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.about(index, refusal, doing).await),
+        }
     }
 
     /// Sets the MTU, in bytes of layer 3.
@@ -67,7 +66,9 @@ impl Host {
                 max: link.max_mtu,
             });
         }
-        Err(refusal.about(index, format!("set MTU {mtu} on interface number {index}")))
+        Err(self
+            .about(index, refusal, |name| format!("set MTU {mtu} on {name}"))
+            .await)
     }
 
     /// Sets the Ethernet address.
@@ -76,25 +77,34 @@ impl Host {
     /// [`HostError::NotStation`] for a group or zero address.
     pub async fn set_mac(&self, index: u32, mac: MacAddr) -> Result<(), HostError> {
         HostError::check_station(mac)?;
-        let answer = self
-            .set_attribute(index, LinkAttribute::Address(mac.octets().to_vec()))
-            .await;
-        answer.map_err(|refusal| {
-            refusal.about(index, format!("set address `{mac}` on interface number {index}"))
-        })
+        let address = LinkAttribute::Address(mac.octets().to_vec());
+        let Err(refusal) = self.set_attribute(index, address).await else {
+            return Ok(());
+        };
+        Err(self
+            .about(index, refusal, |name| format!("set address `{mac}` on {name}"))
+            .await)
     }
 
-    /// Renames a link.
+    /// Renames a link. Before Linux 6.2 it must be down.
+    ///
+    /// # Errors
+    /// [`HostError::LinkExists`] if the name is taken.
     pub async fn set_name(&self, index: u32, name: &IfName) -> Result<(), HostError> {
         let answer = self
             .set_attribute(index, LinkAttribute::IfName(name.to_string()))
             .await;
-        answer.map_err(|refusal| match refusal.errno {
-            Errno::EEXIST => HostError::LinkExists {
+        match answer {
+            Ok(()) => Ok(()),
+            Err(Refusal {
+                errno: Errno::EEXIST, ..
+            }) => Err(HostError::LinkExists {
                 name: name.to_string(),
-            },
-            _ => refusal.about(index, format!("rename interface number {index} to `{name}`")),
-        })
+            }),
+            Err(refusal) => Err(self
+                .about(index, refusal, |old| format!("rename {old} to `{name}`"))
+                .await),
+        }
     }
 
     /// Puts a link into a bridge, bond or VRF, or takes it out.
@@ -102,18 +112,19 @@ impl Host {
         let answer = self
             .set_attribute(index, LinkAttribute::Controller(master.unwrap_or(0)))
             .await;
-        let doing = || match master {
-            Some(master) => format!("put interface number {index} into device number {master}"),
-            None => format!("take interface number {index} out of its master"),
+        let Err(mut refusal) = answer else { return Ok(()) };
+        let Some(master) = master else {
+            return Err(self
+                .about(index, refusal, |name| format!("take {name} out of its master"))
+                .await);
         };
-        answer.map_err(|refusal| match (refusal.errno, master) {
-            (Errno::EOPNOTSUPP, Some(_)) => HostError::Refused {
-                doing: doing(),
-                errno: refusal.errno,
-                reason: "that device takes no ports; give a bridge, bond or VRF".into(),
-            },
-            _ => refusal.about(index, doing()),
-        })
+        if refusal.errno == Errno::EOPNOTSUPP && refusal.said.is_none() {
+            refusal.said = Some("the latter takes no ports; give a bridge, bond or VRF".into());
+        }
+        let into = self.name_of(master).await;
+        Err(self
+            .about(index, refusal, |name| format!("put {name} into {into}"))
+            .await)
     }
 
     /// Lets a link make no IPv6 address for itself, so that it never speaks IPv6 unless told to.
@@ -124,16 +135,16 @@ impl Host {
             .await
         {
             // A link or kernel without IPv6 makes no address either.
-            Err(Refusal {
+            Ok(())
+            | Err(Refusal {
                 errno: Errno::EAFNOSUPPORT,
                 ..
             }) => Ok(()),
-            answer => answer.map_err(|refusal| {
-                refusal.about(
-                    index,
-                    format!("switch off IPv6 addresses on interface number {index}"),
-                )
-            }),
+            Err(refusal) => Err(self
+                .about(index, refusal, |name| {
+                    format!("switch off the IPv6 addresses of {name}")
+                })
+                .await),
         }
     }
 

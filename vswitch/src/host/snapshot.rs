@@ -21,9 +21,7 @@ impl Host {
     /// Notes the configuration of a link: its state, the addresses that it did not make itself, and the routes through
     /// it that the kernel does not make by itself.
     pub(super) async fn snapshot(&self, link: &Link) -> Result<Snapshot, HostError> {
-        let about = |refusal: Refusal| {
-            refusal.about(link.index, format!("note the configuration of `{}`", link.name))
-        };
+        let about = |refusal: Refusal| refusal.error(format!("note the configuration of `{}`", link.name));
         let addresses = self.address_messages(link.index).await.map_err(about)?;
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -81,7 +79,7 @@ impl Host {
                 Err(refusal) => {
                     let ip = LinkAddress::from_message(message).map(|address| address.ip.to_string());
                     let ip = ip.unwrap_or_default();
-                    return Err(refusal.about(index, format!("give `{}` its address `{ip}` back", link.name)));
+                    return Err(refusal.error(format!("give `{}` its address `{ip}` back", link.name)));
                 }
             }
         }

@@ -105,10 +105,9 @@ impl Host {
         ];
         if let Err(refusal) = self.set_attributes(index, sizes).await {
             if !matches!(refusal.errno, Errno::EINVAL | Errno::ERANGE | Errno::EOPNOTSUPP) {
-                return Err(refusal.about(
-                    index,
-                    format!("set the segment sizes of interface number {index}"),
-                ));
+                return Err(self
+                    .about(index, refusal, |name| format!("set the segment sizes of {name}"))
+                    .await);
             }
             tracing::debug!("no BIG TCP on interface {index}: {}", refusal.reason());
         }

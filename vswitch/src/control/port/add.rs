@@ -1,6 +1,6 @@
 //! Makes a port: device, program, rows, in this order; the row's state comes last, so the kernel never sees half a port.
 
-use std::thread;
+use std::{collections::BTreeSet, thread};
 
 use vswitch_common::{
     addr::MacAddr,
@@ -15,16 +15,10 @@ use super::{
     undo::{Step, Undo},
 };
 use crate::{
-    control::{
-        ControlError, Opened,
-        critical::Critical,
-        fdb,
-        opened::{Links, links},
-        repair::repair,
-    },
+    control::{ControlError, Opened, critical::Critical, fdb},
     datapath::{DatapathError, Store, attach},
     host::{
-        Host, Link, LinkKind, Netns, VethSpec, netns,
+        Host, HostError, Link, LinkKind, Netns, VethSpec, netns,
         tap::{self, TapSpec},
     },
     name::{IfName, NsName, SwitchName},
@@ -41,6 +35,8 @@ struct Device {
 }
 
 /// Makes a port. On an error everything is as it was before.
+///
+/// Links are looked up one by one: a dump of all takes longer than all the rest when there are a thousand ports.
 pub async fn add(
     store: &Store,
     host: &Host,
@@ -51,23 +47,41 @@ pub async fn add(
     let _lock = store.lock()?;
     let _critical = Critical::begin();
     let mut opened = Opened::find(store, switch)?;
-    let links = links(host).await?;
-    repair(store, host, &mut opened, &links).await?;
-    del::remove_gone(store, host, &mut opened, &request.name, &links).await?;
-    refuse_taken(store, &request.name, &links)?;
-    if matches!(request.place, Place::Dev) {
-        check_adoptable(host, &request.name, &links).await?;
-    } else if links.values().any(|link| link.name == request.name.as_str()) {
-        return Err(ControlError::LinkExists(request.name.to_string()));
-    }
-    let mut undo = Undo::default();
-    match build(host, &mut opened, request, &mut undo).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            undo.run(host, &mut opened).await;
-            Err(error)
+    for row in opened.rows()? {
+        let unfinished = row.record.pending != 0;
+        let same_name = row.made_as() == request.name.as_str();
+        if unfinished || same_name && host.link_by_index(row.port.ifindex).await?.is_none() {
+            del::remove(store, host, &mut opened, &row).await?;
         }
     }
+    let existing = match host.link(&request.name).await {
+        Ok(link) => Some(link),
+        Err(error) if error.is_absent() => None,
+        Err(error) => return Err(error.into()),
+    };
+    match (&existing, &request.place) {
+        (Some(link), Place::Dev) => {
+            refuse_taken(store, link)?;
+            check_adoptable(host, link).await?;
+        }
+        (Some(link), _) => {
+            refuse_taken(store, link)?;
+            return Err(ControlError::LinkExists(link.name.clone()));
+        }
+        (None, Place::Dev) => {
+            return Err(HostError::NoSuchLink {
+                name: request.name.to_string(),
+            }
+            .into());
+        }
+        (None, _) => {}
+    }
+    let mut undo = Undo::default();
+    let built = build(host, &mut opened, request, &mut undo).await;
+    if built.is_err() {
+        undo.run(host, &mut opened).await;
+    }
+    built
 }
 
 async fn build(
@@ -294,14 +308,14 @@ async fn adopt(
 }
 
 /// Refuses a device that is a port of any switch here.
-fn refuse_taken(store: &Store, name: &IfName, links: &Links) -> Result<(), ControlError> {
+fn refuse_taken(store: &Store, link: &Link) -> Result<(), ControlError> {
     for switch in store.switches()? {
         let Ok(other) = Opened::find(store, &switch) else {
             continue;
         };
-        if other.row(name, links).is_ok() {
+        if other.tables.slot_of(link.index)?.is_some() {
             return Err(ControlError::PortTaken {
-                port: name.to_string(),
+                port: link.name.clone(),
                 switch: switch.to_string(),
             });
         }
@@ -309,44 +323,35 @@ fn refuse_taken(store: &Store, name: &IfName, links: &Links) -> Result<(), Contr
     Ok(())
 }
 
-async fn check_adoptable(host: &Host, name: &IfName, links: &Links) -> Result<(), ControlError> {
-    let link = host.link(name).await?;
-    if let Some(master) = link.master {
-        let master = links
-            .get(&master)
-            .map_or_else(|| format!("link {master}"), |master| master.name.clone());
-        return Err(ControlError::Enslaved {
-            port: name.to_string(),
-            master,
-        });
+async fn check_adoptable(host: &Host, link: &Link) -> Result<(), ControlError> {
+    let port = link.name.clone();
+    if let Some(index) = link.master {
+        let master = host
+            .link_by_index(index)
+            .await?
+            .map_or_else(|| format!("link {index}"), |master| master.name);
+        return Err(ControlError::Enslaved { port, master });
     }
-    let refuse = |what: &str, remedy| {
-        Err(ControlError::Unsuitable {
-            port: name.to_string(),
-            what: what.to_owned(),
-            remedy,
-        })
+    let (what, remedy) = match link.kind {
+        LinkKind::Loopback => ("the loopback device", "a port with `--host`"),
+        LinkKind::Tun => ("a tun device, which carries no Ethernet header", "a tap"),
+        LinkKind::Bridge => ("a bridge", "one of its ports, or a veth pair between the two"),
+        _ => return Ok(()),
     };
-    match link.kind {
-        LinkKind::Loopback => refuse("the loopback device", "a port with `--host`"),
-        LinkKind::Tun => refuse("a tun device, which carries no Ethernet header", "a tap"),
-        LinkKind::Bridge => refuse("a bridge", "one of its ports, or a veth pair between the two"),
-        _ => Ok(()),
-    }
+    Err(ControlError::Unsuitable { port, what, remedy })
 }
 
+/// The lowest slot that no port has.
 fn free_slot(opened: &Opened) -> Result<Slot, ControlError> {
-    for slot in 1..opened.config.port_slots {
-        let candidate = Slot::try_from(slot).unwrap_or(Slot::MAX);
-        if slot > opened.config.high_slot || opened.tables.record(candidate)?.kind == 0 {
-            return Ok(candidate);
+    let taken: BTreeSet<u32> = opened.rows()?.iter().map(|row| u32::from(row.slot)).collect();
+    let free = (1..opened.config.port_slots).find(|slot| !taken.contains(slot));
+    free.and_then(|slot| Slot::try_from(slot).ok()).ok_or_else(|| {
+        DatapathError::PortsFull {
+            name: opened.name.to_string(),
+            slots: opened.config.port_slots,
         }
-    }
-    Err(DatapathError::PortsFull {
-        name: opened.name.to_string(),
-        slots: opened.config.port_slots,
-    }
-    .into())
+        .into()
+    })
 }
 
 fn raise_high_slot(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {

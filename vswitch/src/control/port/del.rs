@@ -9,7 +9,7 @@ use crate::{
     control::{
         ControlError, Opened,
         critical::Critical,
-        opened::{Links, PortRow, links},
+        opened::{PortRow, links},
         repair::repair,
     },
     datapath::{Store, attach},
@@ -26,22 +26,6 @@ pub async fn del(store: &Store, host: &Host, switch: &SwitchName, name: &IfName)
     repair(store, host, &mut opened, &links).await?;
     let row = opened.row(name, &links)?;
     remove(store, host, &mut opened, &row).await
-}
-
-/// Removes the port of this name if its device is gone, so that the name can be used again.
-pub async fn remove_gone(
-    store: &Store,
-    host: &Host,
-    opened: &mut Opened,
-    name: &IfName,
-    links: &Links,
-) -> Result<(), ControlError> {
-    for row in opened.rows()? {
-        if row.made_as() == name.as_str() && !links.contains_key(&row.port.ifindex) {
-            remove(store, host, opened, &row).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes a port whatever state it is in, a half-made one included. Goes on after an error.
