@@ -1,6 +1,6 @@
 //! Flags of network interfaces in the namespace of the calling thread.
 
-use std::io;
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -54,6 +54,17 @@ pub fn change_flags(ifname: &str, set: libc::c_int, clear: libc::c_int) -> Resul
 /// As [`change_flags`].
 pub fn up(ifname: &str) -> Result<()> {
     change_flags(ifname, libc::IFF_UP, 0)
+}
+
+/// Switches IPv6 off for every interface that the calling thread's namespace has and will have.
+pub fn no_ipv6() {
+    for which in ["all", "default"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+        // A kernel without IPv6 is quiet already.
+        if fs::exists(&path).unwrap_or(false) {
+            fs::write(&path, "1").expect("switch IPv6 off");
+        }
+    }
 }
 
 /// What ethtool(8) calls `tx off rx off tso off gso off gro off`: the commands, in an order that the kernel accepts.

@@ -1,6 +1,10 @@
 //! What there is in a sandbox: links, namespaces and pinned objects. Two inventories are equal when nothing changed.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use crate::{
     iproute::ip_json,
@@ -43,6 +47,24 @@ impl Inventory {
         &self.links
     }
 
+    /// What is different in another one: gone with `-`, new with `+`.
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        let lines = |inventory: &Self| -> BTreeSet<String> {
+            let links = inventory.links.iter();
+            let links = links
+                .flat_map(|(namespace, links)| links.iter().map(move |link| format!("{namespace}: {link}")));
+            let namespaces = inventory.links.keys().map(|name| format!("namespace {name}"));
+            links
+                .chain(namespaces)
+                .chain(inventory.pins.iter().cloned())
+                .collect()
+        };
+        let (before, after) = (lines(self), lines(other));
+        let gone = before.difference(&after).map(|line| format!("- {line}"));
+        let new = after.difference(&before).map(|line| format!("+ {line}"));
+        gone.chain(new).collect()
+    }
+
     /// Whether the state of any switch is pinned.
     pub fn has_switches(&self) -> bool {
         self.pins.iter().any(|path| path.contains("/vswitch/v1/"))
@@ -60,7 +82,9 @@ fn links() -> Vec<String> {
         .map(|link| {
             let part = |name: &str| link[name].to_string();
             let addresses: Vec<String> = link["addr_info"].as_array().map_or_else(Vec::new, |list| {
-                list.iter().map(|address| address["local"].to_string()).collect()
+                // Link-local ones come by themselves, some time after the link.
+                let lasting = list.iter().filter(|address| address["scope"] != "link");
+                lasting.map(|address| address["local"].to_string()).collect()
             });
             format!(
                 "{} {} {} {} {} {} promiscuity {} {addresses:?}",

@@ -78,7 +78,7 @@ impl<'a> Lan<'a> {
 
     /// No station yet. The letter begins the names of its ports.
     pub fn empty(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char) -> Self {
-        quiet();
+        device::no_ipv6();
         let cli = match kind {
             Kind::Vswitch => {
                 let cli = Cli::find();
@@ -109,7 +109,7 @@ impl<'a> Lan<'a> {
         let port = format!("{}{number}", self.prefix);
         let mac = station(number);
         let namespace = self.sandbox.netns(&port).expect("namespace");
-        namespace.run(quiet).expect("enter the namespace");
+        namespace.run(device::no_ipv6).expect("enter the namespace");
         match &self.cli {
             Some(cli) => {
                 let mac = mac.to_string();
@@ -370,17 +370,6 @@ impl<'a> Lan<'a> {
 
 fn text(value: &serde_json::Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-/// Switches IPv6 off for every interface that the calling thread's namespace will have.
-fn quiet() {
-    for which in ["all", "default"] {
-        let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
-        // A kernel without IPv6 is quiet already.
-        if fs::exists(&path).unwrap_or(false) {
-            fs::write(&path, "1").expect("switch IPv6 off");
-        }
-    }
 }
 
 /// Runs the same tests on the bridge, which proves them right, and on the switch.

@@ -2,7 +2,10 @@
 //! follows the change.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use vswitch_tests::{
     frame::{Frame, station},
@@ -134,13 +137,14 @@ fn added_port(kind: Kind) {
 fn ageing(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
     let (lan, flow) = lan(&sandbox, kind);
-    lan.set_ageing(1);
+    lan.set_ageing(2);
+    let last = Instant::now();
     lan.expect(1, &Frame::new(station(0x701), lan.mac(0)), &[0]);
     // The flow itself goes on, which keeps its sender known but not its destination.
-    for _ in 0..4 {
-        thread::sleep(Duration::from_millis(150));
+    while last.elapsed() < Duration::from_millis(1400) {
         warm(&lan, &flow, 1);
+        thread::sleep(Duration::from_millis(50));
     }
-    thread::sleep(Duration::from_millis(700));
+    thread::sleep(Duration::from_millis(2500).saturating_sub(last.elapsed()));
     lan.expect(0, &flow, &[1, 2, 3]);
 }

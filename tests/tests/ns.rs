@@ -171,9 +171,10 @@ fn a_command_sees_the_namespace_and_its_status_is_passed_on() {
     let sys = cli
         .ok(&["ns", "exec", "web", "--", "ls", "/sys/class/net"])
         .stdout;
-    assert_eq!(
-        sys.split_whitespace().collect::<Vec<_>>(),
-        ["inside", "lo", "other"]
+    let seen: Vec<_> = sys.split_whitespace().collect();
+    assert!(
+        ["inside", "lo", "other"].iter().all(|name| seen.contains(name)),
+        "{sys}"
     );
     assert!(
         fs::metadata("/sys/class/net/inside").is_err(),

@@ -1,5 +1,4 @@
 //! Several switches at once do not know each other.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_tests::{
     frame::Frame,

@@ -1,5 +1,7 @@
 //! Processes that are not like others: in a namespace without a name, or without a privilege.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use std::{
     fs, io,
     os::unix::process::CommandExt,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use vswitch_common::config::SwitchConfig;
 
-use super::{ControlError, Opened, critical::Critical, fdb, port};
+use super::{ControlError, Opened, critical::Critical, fdb, opened::links, port};
 use crate::{
     config::{keys::KeyValue, switch::SwitchSpec},
     datapath::{DatapathError, Store, Tables, clock, object},
@@ -59,10 +59,22 @@ pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), Co
     let mut errors = Vec::new();
     match Opened::find(store, name) {
         Ok(mut opened) => {
+            let mut links = links(host).await?;
+            let (mut finished, mut unfinished) = (Vec::new(), Vec::new());
             for row in opened.rows()? {
-                if let Err(error) = port::del::remove(store, host, &mut opened, &row).await {
-                    errors.push(error);
+                if row.record.pending == 0 {
+                    finished.push((row, links.remove(&row.port.ifindex)));
+                } else {
+                    unfinished.push(row);
                 }
+            }
+            errors.extend(
+                port::del::remove_all(store, host, &mut opened, &finished)
+                    .await
+                    .err(),
+            );
+            for row in unfinished {
+                errors.extend(port::del::remove(store, host, &mut opened, &row).await.err());
             }
         }
         // A layout of another build, or a half-made one: nothing to be saved in it.

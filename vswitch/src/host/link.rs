@@ -37,6 +37,8 @@ pub struct Link {
     pub running: bool,
     /// Somebody set the promiscuous flag. Programs that merely count on it are not seen here.
     pub promiscuous: bool,
+    /// Its link group; 0 if nobody chose one.
+    pub group: u32,
     /// Index of the bridge, bond or VRF that it is part of.
     pub master: Option<u32>,
     /// Index of the other end of a cable, or of the device below (macvlan, vlan, ...), in the namespace `peer_nsid`.
@@ -98,6 +100,7 @@ impl Link {
             up: flags.contains(LinkFlags::Up),
             running: flags.contains(LinkFlags::Up | LinkFlags::Running),
             promiscuous: flags.contains(LinkFlags::Promisc),
+            group: 0,
             master: None,
             peer_index: None,
             peer_nsid: None,
@@ -119,6 +122,7 @@ impl Link {
         match attribute {
             LinkAttribute::IfName(name) => self.name.clone_from(name),
             LinkAttribute::Address(octets) => self.mac = octets.as_slice().try_into().ok().map(MacAddr::new),
+            LinkAttribute::Group(group) => self.group = *group,
             LinkAttribute::Mtu(mtu) => self.mtu = *mtu,
             LinkAttribute::MinMtu(mtu) => self.min_mtu = *mtu,
             LinkAttribute::MaxMtu(mtu) if *mtu > 0 => self.max_mtu = *mtu,

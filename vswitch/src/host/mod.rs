@@ -8,6 +8,7 @@ mod change;
 mod create;
 mod error;
 mod gro;
+mod group;
 mod kind;
 mod link;
 mod moving;
@@ -19,6 +20,7 @@ mod query;
 mod set;
 mod snapshot;
 pub mod tap;
+mod uninterrupted;
 mod veth;
 
 pub use self::{
@@ -31,5 +33,6 @@ pub use self::{
     netlink::Host,
     netns::Netns,
     peer::{Atlas, Place},
+    uninterrupted::Uninterrupted,
     veth::VethSpec,
 };

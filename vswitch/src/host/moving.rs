@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use nix::errno::Errno;
 use rtnetlink::packet_route::link::LinkAttribute;
 
-use super::{Change, Host, HostError, Link, netns::Netns, snapshot::Snapshot};
+use super::{Change, Host, HostError, Link, Uninterrupted, netns::Netns, snapshot::Snapshot};
 use crate::name::IfName;
 
 /// What became of a moved link.
@@ -26,6 +26,7 @@ pub async fn move_link(
     target: &Netns,
     changes: &[Change],
 ) -> Result<Moved, HostError> {
+    let _whole = Uninterrupted::begin();
     let here = Host::at(home)?;
     let there = Host::at(target)?;
     let before = here.link(name).await?;

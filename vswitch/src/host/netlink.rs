@@ -151,3 +151,45 @@ fn refusal(error: &ErrorMessage) -> Refusal {
         said,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rtnetlink::packet_core::{ErrorBuffer, Parseable};
+
+    use super::*;
+
+    fn answer(attributes: &[u8]) -> Refusal {
+        let mut bytes = (-libc::EINVAL).to_ne_bytes().to_vec();
+        bytes.extend([0; HEADER_LEN]);
+        bytes.extend(attributes);
+        refusal(&ErrorMessage::parse(&ErrorBuffer::new(&bytes)).expect("an error"))
+    }
+
+    #[test]
+    fn the_kernels_words_are_found_behind_the_header() {
+        let mut attribute = [9_u16.to_ne_bytes(), ATTR_MESSAGE.to_ne_bytes()].concat();
+        attribute.extend(b"why.\0\0\0\0");
+        assert_eq!(
+            answer(&attribute),
+            Refusal {
+                errno: Errno::EINVAL,
+                said: Some("why.".into())
+            }
+        );
+        assert_eq!(
+            answer(&[]),
+            Refusal {
+                errno: Errno::EINVAL,
+                said: None
+            }
+        );
+        // Nonsense is no reason to panic.
+        assert_eq!(
+            answer(&[1, 0, 0]),
+            Refusal {
+                errno: Errno::EINVAL,
+                said: None
+            }
+        );
+    }
+}

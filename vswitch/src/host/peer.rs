@@ -9,87 +9,157 @@ use super::{
 use crate::name::NsName;
 
 /// A namespace, and how people can refer to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Place {
-    /// The namespace.
-    pub ns: Netns,
+    /// Device and inode number.
+    pub inode: (u64, u64),
     /// Its name, if it has one.
     pub name: Option<NsName>,
-    /// A process in it, if it has no name.
+    /// A process in it, if it has no name and has been searched for.
     pub pid: Option<u32>,
-    /// Its links; empty if they may not be looked at.
-    links: Vec<Link>,
+    /// Whether it is the one that we are in.
+    is_current: bool,
 }
 
 impl Place {
-    /// The name, else `pid:N`.
-    pub fn label(&self) -> String {
+    /// Opens the namespace. It is not kept open: there may be more namespaces than descriptors.
+    pub fn open(&self) -> Result<Netns, HostError> {
         match (&self.name, self.pid) {
-            (Some(name), _) => name.to_string(),
-            (None, Some(pid)) => format!("pid:{pid}"),
-            (None, None) => self.ns.to_string(),
+            _ if self.is_current => Netns::current(),
+            (Some(name), _) => Netns::named(name),
+            (None, Some(pid)) => Netns::of_pid(pid),
+            (None, None) => Netns::current(),
         }
-    }
-
-    /// The link with this index.
-    pub fn link(&self, index: u32) -> Option<&Link> {
-        self.links.iter().find(|link| link.index == index)
     }
 }
 
-/// The namespaces that the links of one namespace lead to, by the numbers that are used there.
-#[derive(Debug, Default)]
+/// All namespaces that we can find: our own, those with a name, and those of processes.
+#[derive(Debug)]
 pub struct Atlas {
-    places: BTreeMap<i32, Place>,
+    places: Vec<Place>,
+    /// The links of the places that were looked into.
+    links: BTreeMap<(u64, u64), Vec<Link>>,
+    walked: bool,
 }
 
 impl Atlas {
-    /// Finds the namespaces with these numbers: those with a name in `/run/netns`, then those of processes. A number
-    /// whose namespace has neither, or may not be looked at, stays unknown.
-    pub async fn around(host: &Host, nsids: impl IntoIterator<Item = i32>) -> Result<Self, HostError> {
-        let mut wanted: BTreeSet<i32> = nsids.into_iter().collect();
-        let mut atlas = Self::default();
-        if !wanted.is_empty() {
-            for name in netns::list()? {
-                // A name may be a left-over without a namespace, or vanish while we look.
-                let Ok(ns) = Netns::named(&name) else { continue };
-                atlas.visit(host, &mut wanted, ns, Some(name), None).await?;
+    /// Our own namespace and those with a name. Those of processes are searched for when they are needed.
+    pub fn new() -> Result<Self, HostError> {
+        let current = Netns::current()?.inode()?;
+        let mut places = vec![Place {
+            inode: current,
+            name: None,
+            pid: None,
+            is_current: true,
+        }];
+        for name in netns::list()? {
+            // A name may be a left-over without a namespace, or vanish while we look.
+            let Ok(inode) = Netns::named(&name).and_then(|ns| ns.inode()) else {
+                continue;
+            };
+            match places.iter_mut().find(|place| place.inode == inode) {
+                Some(known) => drop(known.name.get_or_insert(name)),
+                None => places.push(Place {
+                    inode,
+                    name: Some(name),
+                    pid: None,
+                    is_current: false,
+                }),
             }
         }
-        if !wanted.is_empty() {
-            for space in netns::process_spaces()? {
-                let Some(&pid) = space.pids.first() else { continue };
-                let Ok(ns) = Netns::of_pid(pid) else { continue };
-                atlas.visit(host, &mut wanted, ns, None, Some(pid)).await?;
-            }
-        }
-        Ok(atlas)
+        Ok(Self {
+            places,
+            links: BTreeMap::new(),
+            walked: false,
+        })
     }
 
-    async fn visit(
+    /// Our own namespace and those with a name.
+    pub fn named(&self) -> Vec<Place> {
+        self.places
+            .iter()
+            .filter(|place| place.is_current || place.name.is_some())
+            .cloned()
+            .collect()
+    }
+
+    /// Finds the namespaces that another one refers to by these numbers. A number whose namespace has neither a name
+    /// nor a process, or may not be looked at, stays unknown.
+    pub async fn resolve(
         &mut self,
         host: &Host,
-        wanted: &mut BTreeSet<i32>,
-        ns: Netns,
-        name: Option<NsName>,
-        pid: Option<u32>,
-    ) -> Result<(), HostError> {
-        let Some(nsid) = host.nsid_of(&ns).await? else {
-            return Ok(());
-        };
-        if wanted.remove(&nsid) {
-            let links = match Host::at(&ns) {
-                Ok(there) => there.links().await?,
-                Err(HostError::NoPrivilege { .. }) => Vec::new(),
-                Err(error) => return Err(error),
+        nsids: impl IntoIterator<Item = i32>,
+    ) -> Result<BTreeMap<i32, Place>, HostError> {
+        let mut wanted: BTreeSet<i32> = nsids.into_iter().collect();
+        let mut found = BTreeMap::new();
+        let mut next = 0;
+        while !wanted.is_empty() {
+            if next == self.places.len() && !self.walk()? {
+                break;
+            }
+            let Some(place) = self.places.get(next) else {
+                continue;
             };
-            self.places.insert(nsid, Place { ns, name, pid, links });
+            next += 1;
+            let Ok(ns) = place.open() else { continue };
+            if let Some(nsid) = host.nsid_of(&ns).await?
+                && wanted.remove(&nsid)
+            {
+                found.insert(nsid, next - 1);
+            }
         }
-        Ok(())
+        if found.values().any(|index| self.is_anonymous(*index)) {
+            self.walk()?;
+        }
+        Ok(found
+            .into_iter()
+            .map(|(nsid, index)| (nsid, self.places[index].clone()))
+            .collect())
     }
 
-    /// The namespace with this number.
-    pub fn place(&self, nsid: i32) -> Option<&Place> {
-        self.places.get(&nsid)
+    fn is_anonymous(&self, index: usize) -> bool {
+        let Place { name, pid, .. } = &self.places[index];
+        name.is_none() && pid.is_none()
+    }
+
+    /// Adds the namespaces of processes; says whether that was news.
+    fn walk(&mut self) -> Result<bool, HostError> {
+        if self.walked {
+            return Ok(false);
+        }
+        self.walked = true;
+        for space in netns::process_spaces()? {
+            let pid = space.pids.first().copied();
+            match self.places.iter_mut().find(|place| place.inode == space.inode) {
+                Some(known) if known.name.is_none() => known.pid = pid,
+                Some(_) => {}
+                None => self.places.push(Place {
+                    inode: space.inode,
+                    name: None,
+                    pid,
+                    is_current: false,
+                }),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The links in a place, looked up once; none if we may not look or it is gone.
+    pub async fn links(&mut self, place: &Place) -> Result<&[Link], HostError> {
+        if !self.links.contains_key(&place.inode) {
+            let links = match place.open().and_then(|ns| Host::at(&ns)) {
+                Ok(there) => there.links().await?,
+                Err(error) if error.is_absent() || matches!(error, HostError::NoPrivilege { .. }) => {
+                    Vec::new()
+                }
+                Err(error) => return Err(error),
+            };
+            self.links.insert(place.inode, links);
+        }
+        Ok(self
+            .links
+            .get(&place.inode)
+            .map(Vec::as_slice)
+            .unwrap_or_default())
     }
 }

@@ -158,7 +158,7 @@ impl Host {
             .map(drop)
     }
 
-    async fn set_attribute(&self, index: u32, attribute: LinkAttribute) -> Result<(), Refusal> {
+    pub(super) async fn set_attribute(&self, index: u32, attribute: LinkAttribute) -> Result<(), Refusal> {
         self.set_attributes(index, vec![attribute]).await
     }
 

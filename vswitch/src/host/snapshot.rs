@@ -195,3 +195,73 @@ fn address_text(address: &rtnetlink::packet_route::route::RouteAddress) -> Strin
         other => format!("{other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use rtnetlink::packet_route::address::CacheInfo;
+
+    use super::*;
+
+    fn address(ip: IpAddr, attributes: &[AddressAttribute]) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.family = if ip.is_ipv4() {
+            AddressFamily::Inet
+        } else {
+            AddressFamily::Inet6
+        };
+        message.header.index = 3;
+        message.attributes = vec![AddressAttribute::Address(ip)];
+        message.attributes.extend_from_slice(attributes);
+        message
+    }
+
+    #[test]
+    fn the_kernels_own_addresses_are_not_copied() {
+        let ip = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let made_by = |protocol| is_automatic(&address(ip, &[AddressAttribute::Protocol(protocol)]));
+        assert!(made_by(AddressProtocol::LinkLocal) && made_by(AddressProtocol::RouterAnnouncement));
+        assert!(!made_by(AddressProtocol::Other(9)) && !is_automatic(&address(ip, &[])));
+        assert!(is_automatic(&address(
+            ip,
+            &[AddressAttribute::Flags(AddressFlags::StablePrivacy)]
+        )));
+    }
+
+    #[test]
+    fn an_address_is_asked_for_as_it_was_asked_for_before() {
+        let told = [
+            AddressAttribute::Label("a:first".into()),
+            AddressAttribute::CacheInfo(CacheInfo::default()),
+            AddressAttribute::Flags(AddressFlags::Permanent | AddressFlags::Secondary | AddressFlags::Nodad),
+        ];
+        let message = renewed(&address(IpAddr::V4(Ipv4Addr::LOCALHOST), &told), 8);
+        assert_eq!(message.header.index, 8);
+        let expected = [told[0].clone(), AddressAttribute::Flags(AddressFlags::Nodad)];
+        assert_eq!(message.attributes[1..], expected);
+        // One that expires keeps the time that it has left.
+        let expiring = renewed(&address(IpAddr::V4(Ipv4Addr::LOCALHOST), &told[1..2]), 8);
+        assert!(expiring.attributes.contains(&told[1]));
+    }
+
+    #[test]
+    fn only_routes_of_others_through_this_link_are_kept() {
+        let route = |protocol, index| {
+            let mut route = RouteMessage::default();
+            route.header.kind = RouteType::Unicast;
+            route.header.protocol = protocol;
+            route.attributes = vec![RouteAttribute::Oif(index)];
+            route
+        };
+        assert!(is_kept(&route(RouteProtocol::Static, 3), 3));
+        assert!(!is_kept(&route(RouteProtocol::Static, 4), 3));
+        assert!(!is_kept(&route(RouteProtocol::Kernel, 3), 3));
+        assert!(!is_kept(&route(RouteProtocol::Ra, 3), 3));
+        assert_eq!(
+            rerouted(&route(RouteProtocol::Static, 3), 9).attributes,
+            [RouteAttribute::Oif(9)]
+        );
+        assert_eq!(describe(&route(RouteProtocol::Static, 3)), "default");
+    }
+}

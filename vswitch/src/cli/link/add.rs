@@ -5,12 +5,13 @@ mod veth;
 use anyhow::Result;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use ipnet::IpNet;
+use vswitch_common::addr::MacAddr;
 
 use super::{super::value, namespace, row::rows};
 use crate::{
     cli::output::Report,
     host::{
-        Change, Host, HostError, IpvlanMode, MacvlanMode, Netns, VirtualLink,
+        Atlas, Change, Host, HostError, IpvlanMode, MacvlanMode, Netns, Uninterrupted, VirtualLink,
         tap::{TapSpec, create_persistent_tap},
     },
     name::{IfName, NsName},
@@ -64,6 +65,9 @@ pub struct Common {
     /// MTU in bytes
     #[arg(long)]
     mtu: Option<u32>,
+    /// Ethernet address
+    #[arg(long, value_parser = value::station)]
+    mac: Option<MacAddr>,
     /// Bring it up
     #[arg(long)]
     up: bool,
@@ -126,6 +130,8 @@ pub struct IpvlanArgs {
 
 /// Makes a link.
 pub(super) async fn run(command: AddCommand) -> Result<Report> {
+    // Made and configured, or not there.
+    let _whole = Uninterrupted::begin();
     match command {
         AddCommand::Veth(args) => veth::add(&args).await,
         AddCommand::Tap(args) => tap(&args, false).await,
@@ -202,18 +208,21 @@ async fn finish(host: &Host, common: &Common) -> Result<Report> {
         netns,
         ip,
         mtu,
+        mac,
         up,
     } = common;
     let link = host.link(name).await?;
     let mut changes: Vec<_> = mtu.map(Change::Mtu).into_iter().collect();
+    changes.extend(mac.map(Change::Mac));
     changes.extend(ip.iter().copied().map(Change::AddAddress));
     changes.extend(up.then_some(Change::Up(true)));
     if let Err(failure) = host.apply(&link, &changes).await {
         return Err(discard(host, link.index, failure).await.into());
     }
     let row = rows(
+        &mut Atlas::new()?,
         host,
-        netns.as_ref().map(NsName::as_str),
+        netns.as_ref(),
         &[host.link(name).await?],
     )
     .await?

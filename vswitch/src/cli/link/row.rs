@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::host::{Atlas, Host, HostError, Link, LinkAddress, TunDetails};
+use crate::{
+    host::{Atlas, Host, HostError, Link, LinkAddress, TunDetails},
+    name::NsName,
+};
 
 /// One interface.
 #[derive(Debug, Serialize)]
@@ -45,6 +48,25 @@ pub(super) struct Far {
 }
 
 impl Far {
+    /// One in the same namespace, which has this name.
+    fn beside(index: u32, name: Option<String>, netns: Option<&NsName>) -> Self {
+        Self {
+            index,
+            name,
+            netns: netns.map(ToString::to_string),
+            pid: None,
+            nsid: None,
+        }
+    }
+
+    /// The other end of a cable that `link` is an end of; it is known to be in a namespace of this name.
+    pub(super) fn end(link: &Link, other: &Link, netns: Option<&NsName>) -> Self {
+        Self {
+            nsid: link.peer_nsid,
+            ..Self::beside(other.index, Some(other.name.clone()), netns)
+        }
+    }
+
     /// One cell of a table: the name, and where it is if that is somewhere else.
     fn cell(&self) -> String {
         let name = self.name.clone().unwrap_or_else(|| format!("#{}", self.index));
@@ -57,76 +79,93 @@ impl Far {
     }
 }
 
-/// Describes links of one namespace, which has this name.
-pub(super) async fn rows(host: &Host, netns: Option<&str>, links: &[Link]) -> Result<Vec<Row>, HostError> {
-    let atlas = Atlas::around(host, links.iter().filter_map(|link| link.peer_nsid)).await?;
+/// Describes links of a namespace of this name, to which `host` is connected.
+pub(super) async fn rows(
+    atlas: &mut Atlas,
+    host: &Host,
+    netns: Option<&NsName>,
+    links: &[Link],
+) -> Result<Vec<Row>, HostError> {
+    let places = atlas
+        .resolve(host, links.iter().filter_map(|link| link.peer_nsid))
+        .await?;
+    let needs_names = links
+        .iter()
+        .any(|link| link.master.is_some() || link.peer_index.is_some() && link.peer_nsid.is_none());
     // The links may be a choice of one, whose master and peer are among the others.
-    let all = host.links().await?;
-    Ok(links.iter().map(|link| row(link, netns, &all, &atlas)).collect())
-}
-
-fn row(link: &Link, netns: Option<&str>, all: &[Link], atlas: &Atlas) -> Row {
-    let name_of = |index| {
-        all.iter()
+    let neighbours = if needs_names {
+        host.links().await?
+    } else {
+        Vec::new()
+    };
+    let name_in = |links: &[Link], index| {
+        links
+            .iter()
             .find(|other| other.index == index)
             .map(|other| other.name.clone())
     };
-    let far = link
-        .peer_index
-        .filter(|index| link.peer_nsid.is_some() || *index != link.index)
-        .map(
-            |index| match link.peer_nsid.map(|nsid| (nsid, atlas.place(nsid))) {
-                None => Far {
+    let mut rows = Vec::new();
+    for link in links {
+        let far = match (link.peer_index, link.peer_nsid) {
+            (None, _) => None,
+            (Some(index), None) if index == link.index => None,
+            (Some(index), None) => Some(Far::beside(index, name_in(&neighbours, index), netns)),
+            (Some(index), Some(nsid)) => Some(match places.get(&nsid) {
+                Some(place) => Far {
                     index,
-                    name: name_of(index),
-                    netns: netns.map(str::to_owned),
-                    pid: None,
-                    nsid: None,
-                },
-                Some((nsid, place)) => Far {
-                    index,
-                    name: place
-                        .and_then(|place| place.link(index))
-                        .map(|link| link.name.clone()),
-                    netns: place
-                        .and_then(|place| place.name.as_ref())
-                        .map(ToString::to_string),
-                    pid: place.and_then(|place| place.pid),
+                    name: name_in(atlas.links(place).await?, index),
+                    netns: place.name.as_ref().map(ToString::to_string),
+                    pid: place.pid,
                     nsid: Some(nsid),
                 },
-            },
-        );
-    let (peer, lower) = if link.kind.is_pair() {
-        (far, None)
-    } else {
-        (None, far)
-    };
-    Row {
-        netns: netns.map(str::to_owned),
-        name: link.name.clone(),
-        index: link.index,
-        kind: link.kind.word().to_owned(),
-        state: match (link.up, link.running) {
-            (false, _) => "down",
-            (true, false) => "no-carrier",
-            (true, true) => "up",
-        },
-        mtu: link.mtu,
-        min_mtu: link.min_mtu,
-        max_mtu: (link.max_mtu < u32::MAX).then_some(link.max_mtu),
-        mac: link.mac.map(|mac| mac.to_string()),
-        promiscuous: link.promiscuous,
-        addresses: link.addresses.clone(),
-        master: link
+                None => Far {
+                    index,
+                    name: None,
+                    netns: None,
+                    pid: None,
+                    nsid: Some(nsid),
+                },
+            }),
+        };
+        let master = link
             .master
-            .map(|index| name_of(index).unwrap_or_else(|| format!("#{index}"))),
-        peer,
-        lower,
-        tun: link.tun,
+            .map(|index| name_in(&neighbours, index).unwrap_or_else(|| format!("#{index}")));
+        rows.push(Row::new(link, netns, master, far));
     }
+    Ok(rows)
 }
 
 impl Row {
+    /// Describes a link of a namespace of this name.
+    pub(super) fn new(link: &Link, netns: Option<&NsName>, master: Option<String>, far: Option<Far>) -> Self {
+        let (peer, lower) = if link.kind.is_pair() {
+            (far, None)
+        } else {
+            (None, far)
+        };
+        Self {
+            netns: netns.map(ToString::to_string),
+            name: link.name.clone(),
+            index: link.index,
+            kind: link.kind.word().to_owned(),
+            state: match (link.up, link.running) {
+                (false, _) => "down",
+                (true, false) => "no-carrier",
+                (true, true) => "up",
+            },
+            mtu: link.mtu,
+            min_mtu: link.min_mtu,
+            max_mtu: (link.max_mtu < u32::MAX).then_some(link.max_mtu),
+            mac: link.mac.map(|mac| mac.to_string()),
+            promiscuous: link.promiscuous,
+            addresses: link.addresses.clone(),
+            master,
+            peer,
+            lower,
+            tun: link.tun,
+        }
+    }
+
     /// The addresses in one cell.
     pub(super) fn addresses(&self) -> String {
         let texts: Vec<_> = self

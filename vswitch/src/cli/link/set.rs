@@ -9,7 +9,7 @@ use vswitch_common::addr::MacAddr;
 use super::{super::value, namespace, row::Row, row::rows};
 use crate::{
     cli::output::{self, Report},
-    host::{Change, Host, Netns, move_link},
+    host::{Atlas, Change, Host, Netns, move_link},
     name::{IfName, NsName},
 };
 
@@ -90,12 +90,9 @@ pub(super) async fn set(args: &SetArgs) -> Result<Report> {
     } = args;
     let home = namespace(home.as_ref())?;
     let (target, label) = match (&target.netns, target.netns_pid) {
-        (Some(name), _) => (Netns::named(name)?, Some(name.to_string())),
+        (Some(name), _) => (Netns::named(name)?, Some(name.clone())),
         (None, Some(pid)) => (Netns::of_pid(pid)?, None),
-        (None, None) => (
-            namespace(args.home.as_ref())?,
-            args.home.as_ref().map(ToString::to_string),
-        ),
+        (None, None) => (namespace(args.home.as_ref())?, args.home.clone()),
     };
     let host = Host::at(&home)?;
     let plan = plan(&host, changes).await?;
@@ -110,9 +107,14 @@ pub(super) async fn set(args: &SetArgs) -> Result<Report> {
     for lost in &moved.lost {
         output::note(&format!("`{name}` could not take along {lost}"));
     }
-    let link = rows(&Host::at(&target)?, label.as_deref(), &[moved.link])
-        .await?
-        .pop();
+    let link = rows(
+        &mut Atlas::new()?,
+        &Host::at(&target)?,
+        label.as_ref(),
+        &[moved.link],
+    )
+    .await?
+    .pop();
     Ok(Report::new(
         "",
         &Outcome {

@@ -1,7 +1,5 @@
 //! `link list` and `link show`.
 
-use std::collections::HashSet;
-
 use anyhow::Result;
 
 use super::{
@@ -11,7 +9,7 @@ use super::{
 use crate::{
     cli::output::Report,
     host::{
-        Host, HostError,
+        Atlas, Host, HostError,
         netns::{self, Netns},
     },
     name::{IfName, NsName},
@@ -31,23 +29,26 @@ const HEADER: [&str; 9] = [
 
 /// The interfaces of one namespace.
 pub(super) async fn list(netns: Option<&NsName>) -> Result<Report> {
-    let rows = rows_in(&namespace(netns)?, netns).await?;
+    let ns = namespace(netns)?;
+    let host = Host::at(&ns)?;
+    let links = host.links().await?;
+    let rows = rows(&mut Atlas::new()?, &host, label(&ns, netns)?.as_ref(), &links).await?;
     Ok(Report::table(&HEADER, &rows, cells)?)
 }
 
 /// The interfaces of this namespace and of all that have a name.
 pub(super) async fn list_all() -> Result<Report> {
-    let mut seen = HashSet::new();
+    let mut atlas = Atlas::new()?;
     let mut all = Vec::new();
-    let here = Netns::current()?;
-    seen.insert(here.inode()?);
-    all.extend(rows_in(&here, None).await?);
-    for name in netns::list()? {
-        // A name may be a left-over without a namespace, or a second one for a namespace that was listed.
-        let Ok(ns) = Netns::named(&name) else { continue };
-        if seen.insert(ns.inode()?) {
-            all.extend(rows_in(&ns, Some(&name)).await?);
-        }
+    for place in atlas.named() {
+        let host = match place.open().and_then(|ns| Host::at(&ns)) {
+            Ok(host) => host,
+            // It was deleted while we looked.
+            Err(error) if error.is_absent() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let links = atlas.links(&place).await?.to_vec();
+        all.extend(rows(&mut atlas, &host, place.name.as_ref(), &links).await?);
     }
     let header: Vec<_> = std::iter::once("netns").chain(HEADER).collect();
     Ok(Report::table(&header, &all, |row| {
@@ -61,26 +62,20 @@ pub(super) async fn show(name: &IfName, netns: Option<&NsName>) -> Result<Report
     let ns = namespace(netns)?;
     let host = Host::at(&ns)?;
     let link = host.link(name).await?;
-    let label = label(&ns, netns)?;
-    let row = rows(&host, label.as_deref(), &[link]).await?.pop();
+    let row = rows(&mut Atlas::new()?, &host, label(&ns, netns)?.as_ref(), &[link])
+        .await?
+        .pop();
     let row = row.ok_or_else(|| HostError::NoSuchLink {
         name: name.to_string(),
     })?;
     Ok(Report::new(row.facts(), &row)?)
 }
 
-async fn rows_in(ns: &Netns, name: Option<&NsName>) -> Result<Vec<Row>, HostError> {
-    let host = Host::at(ns)?;
-    let label = label(ns, name)?;
-    let links = host.links().await?;
-    rows(&host, label.as_deref(), &links).await
-}
-
 /// The name of a namespace: the one that was asked for, else its first.
-fn label(ns: &Netns, name: Option<&NsName>) -> Result<Option<String>, HostError> {
+fn label(ns: &Netns, name: Option<&NsName>) -> Result<Option<NsName>, HostError> {
     match name {
-        Some(name) => Ok(Some(name.to_string())),
-        None => Ok(netns::identify(ns)?.first().map(ToString::to_string)),
+        Some(name) => Ok(Some(name.clone())),
+        None => Ok(netns::identify(ns)?.into_iter().next()),
     }
 }
 

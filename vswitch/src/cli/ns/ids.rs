@@ -64,11 +64,11 @@ pub(super) async fn set(name: &NsName, WantedId(id): WantedId) -> Result<Report>
 pub(super) async fn list() -> Result<Report> {
     let host = Host::here()?;
     let ids = host.nsids().await?;
-    let atlas = Atlas::around(&host, ids.iter().copied()).await?;
+    let places = Atlas::new()?.resolve(&host, ids.iter().copied()).await?;
     let rows: Vec<_> = ids
         .into_iter()
         .map(|nsid| {
-            let place = atlas.place(nsid);
+            let place = places.get(&nsid);
             Row {
                 nsid,
                 name: place.and_then(|place| place.name.clone()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     cli::{output::Report, several},
     host::{
-        Host, HostError,
+        Host, HostError, Uninterrupted,
         netns::{self, Netns},
     },
     name::NsName,
@@ -37,6 +37,7 @@ pub(super) async fn add(names: &[NsName], lo: bool) -> Result<Report> {
 }
 
 async fn add_one(name: &NsName, lo: bool) -> Result<Made<'_>, HostError> {
+    let _whole = Uninterrupted::begin();
     let ns = netns::create(name)?;
     let finish = async {
         if lo {

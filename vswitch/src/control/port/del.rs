@@ -1,7 +1,9 @@
 //! Takes a port down: rows first, so that no frame enters or leaves, then the program, then what we made.
 
+use std::collections::BTreeSet;
+
 use vswitch_common::{
-    port::PortConfig,
+    port::{PortConfig, Slot},
     record::{PortKind, PortRecord, unpack},
 };
 
@@ -13,7 +15,7 @@ use crate::{
         repair::repair,
     },
     datapath::{Store, attach},
-    host::{Host, LinkKind, Netns, netns},
+    host::{Host, Link, LinkKind, Netns, netns},
     name::{IfName, NsName, SwitchName},
 };
 
@@ -28,21 +30,48 @@ pub async fn del(store: &Store, host: &Host, switch: &SwitchName, name: &IfName)
     remove(store, host, &mut opened, &row).await
 }
 
-/// Removes a port whatever state it is in, a half-made one included. Goes on after an error.
+/// Removes a port whatever state it is in, a half-made one included.
 pub async fn remove(
     store: &Store,
     host: &Host,
     opened: &mut Opened,
     row: &PortRow,
 ) -> Result<(), ControlError> {
-    let mut errors: Vec<ControlError> = Vec::new();
-    let link = match device(host, row).await {
-        Ok(link) => link,
-        Err(error) => {
-            errors.push(error);
-            None
-        }
-    };
+    let link = device(host, row).await?;
+    remove_all(store, host, opened, &[(*row, link)]).await
+}
+
+/// Removes ports with their devices, if those are still there. Goes on after an error, and tells all of them.
+pub async fn remove_all(
+    store: &Store,
+    host: &Host,
+    opened: &mut Opened,
+    ports: &[(PortRow, Option<Link>)],
+) -> Result<(), ControlError> {
+    let mut errors = Vec::new();
+    for (row, link) in ports {
+        errors.extend(retire(opened, row, link.as_ref()).err());
+    }
+    let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
+    opened.tables.fdb_remove(|_, entry| slots.contains(&entry.slot))?;
+    let (made, adopted): (Vec<_>, Vec<_>) = ports
+        .iter()
+        .filter_map(|(row, link)| Some((row, link.as_ref()?)))
+        .partition(|(row, link)| is_ours(row, link));
+    for (row, link) in adopted {
+        errors.extend(give_back(host, row, link).await.err());
+    }
+    let made: Vec<u32> = made.iter().map(|(_, link)| link.index).collect();
+    errors.extend(host.delete_links(&made).await.map_err(ControlError::from).err());
+    for (row, _) in ports {
+        errors.extend(remove_namespace(store, opened, row).err());
+        opened.tables.set_record(row.slot, &PortRecord::EMPTY)?;
+    }
+    ControlError::collect(errors)
+}
+
+/// From here on no frame enters or leaves by the port.
+fn retire(opened: &mut Opened, row: &PortRow, link: Option<&Link>) -> Result<(), ControlError> {
     opened.tables.clear_index(row.port.ifindex)?;
     let incarnation = row.port.incarnation;
     opened.tables.set_port(
@@ -52,25 +81,12 @@ pub async fn remove(
             ..PortConfig::EMPTY
         },
     )?;
-    opened.tables.fdb_remove_port(row.slot)?;
-    let ifname = link.as_ref().map(|link| link.name.as_str());
-    if let Err(error) = attach::detach(&opened.directory, row.slot, ifname) {
-        errors.push(error.into());
-    }
-    if let Some(link) = &link
-        && let Err(error) = give_back(host, row, link).await
-    {
-        errors.push(error);
-    }
-    if let Err(error) = remove_namespace(store, opened, row) {
-        errors.push(error);
-    }
-    opened.tables.set_record(row.slot, &PortRecord::EMPTY)?;
-    ControlError::collect(errors)
+    attach::detach(&opened.directory, row.slot, link.map(|link| link.name.as_str()))?;
+    Ok(())
 }
 
 /// The port's device, if it is still there. A half-made port has no interface index yet: its name was free before.
-async fn device(host: &Host, row: &PortRow) -> Result<Option<crate::host::Link>, ControlError> {
+async fn device(host: &Host, row: &PortRow) -> Result<Option<Link>, ControlError> {
     if row.port.ifindex != 0 {
         return Ok(host.link_by_index(row.port.ifindex).await?);
     }
@@ -84,20 +100,17 @@ async fn device(host: &Host, row: &PortRow) -> Result<Option<crate::host::Link>,
     }
 }
 
-/// Deletes the device if we made it, else returns it as it was found.
-async fn give_back(host: &Host, row: &PortRow, link: &crate::host::Link) -> Result<(), ControlError> {
-    let ours = match PortKind::from_u8(row.record.kind) {
+/// Whether we made the device: the record says so, and it is of the kind that we made.
+fn is_ours(row: &PortRow, link: &Link) -> bool {
+    match PortKind::from_u8(row.record.kind) {
         Some(PortKind::Netns | PortKind::Pid | PortKind::Host) => matches!(link.kind, LinkKind::Veth),
         Some(PortKind::Tap) => matches!(link.kind, LinkKind::Tap),
         Some(PortKind::Dev) | None => false,
-    };
-    if ours {
-        return match host.delete_link(link.index).await {
-            // It went by itself in the meantime, with its namespace.
-            Err(error) if error.is_absent() => Ok(()),
-            result => Ok(result?),
-        };
     }
+}
+
+/// Returns an adopted device as it was found.
+async fn give_back(host: &Host, row: &PortRow, link: &Link) -> Result<(), ControlError> {
     if row.record.was_promiscuous == 0 && link.promiscuous {
         host.set_promiscuous(link.index, false).await?;
     }

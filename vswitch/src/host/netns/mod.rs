@@ -149,8 +149,8 @@ impl Netns {
         Ok(self.inode()? == other.inode()?)
     }
 
-    /// Runs something inside the namespace, on a thread of its own, so that the caller stays where it is. What it
-    /// opens stays in the namespace. Takes `CAP_SYS_ADMIN` unless it is the caller's own namespace.
+    /// Runs something inside the namespace: at once if the caller is in it, else on a thread of its own, so that the
+    /// caller stays where it is. What it opens stays in the namespace. Takes `CAP_SYS_ADMIN` unless the caller is in it.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, HostError> {
         if self.is_same(&Self::current()?)? {
             return Ok(work());

@@ -18,7 +18,7 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use super::{HostError, Netns};
+use super::{super::Uninterrupted, HostError, Netns};
 use crate::name::NsName;
 
 /// What making and removing a name takes.
@@ -71,6 +71,7 @@ pub fn attach(name: &NsName, pid: u32) -> Result<Netns, HostError> {
 
 fn give_name(ns: &File, name: &NsName) -> Result<Netns, HostError> {
     let path = path_of(name);
+    let _whole = Uninterrupted::begin();
     let _lock = prepare_directory()?;
     let placeholder = OpenOptions::new()
         .write(true)
@@ -167,6 +168,7 @@ pub fn delete(name: &NsName) -> Result<(), HostError> {
             name: name.to_string(),
         });
     }
+    let _whole = Uninterrupted::begin();
     match umount2(&path, MntFlags::MNT_DETACH) {
         // The left-over of an interrupted `create`: a mere file.
         Ok(()) | Err(Errno::EINVAL) => {}

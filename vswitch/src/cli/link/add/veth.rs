@@ -8,7 +8,11 @@ use ipnet::IpNet;
 use vswitch_common::addr::MacAddr;
 
 use super::{
-    super::{super::value, namespace, row::rows},
+    super::{
+        super::value,
+        namespace,
+        row::{Far, Row},
+    },
     discard,
 };
 use crate::{
@@ -83,10 +87,13 @@ pub(super) async fn add(args: &VethArgs) -> Result<Report> {
     if let Err(failure) = configure(args, &here, &link, &there, &peer_name).await {
         return Err(discard(&here, link.index, failure).await.into());
     }
-    let ends = [here.link(&args.name).await?];
-    let mut ends = rows(&here, args.netns.as_ref().map(NsName::as_str), &ends).await?;
-    let others = [there.link(&peer_name).await?];
-    ends.extend(rows(&there, args.peer_netns.as_ref().map(NsName::as_str), &others).await?);
+    let link = here.link(&args.name).await?;
+    let peer = there.link(&peer_name).await?;
+    let (netns, peer_netns) = (args.netns.as_ref(), args.peer_netns.as_ref());
+    let ends = [
+        Row::new(&link, netns, None, Some(Far::end(&link, &peer, peer_netns))),
+        Row::new(&peer, peer_netns, None, Some(Far::end(&peer, &link, netns))),
+    ];
     let text = if args.peer.is_none() {
         peer_name.to_string()
     } else {
