@@ -173,7 +173,7 @@ fn install_debian(pins: &Pins) -> Result<()> {
 
 fn nightly_command(pins: &Pins) -> String {
     format!(
-        "rustup toolchain install {} --component rust-src --profile minimal",
+        "rustup toolchain install {} --component rust-src --profile minimal --no-self-update",
         pins.nightly
     )
 }
