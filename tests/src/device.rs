@@ -7,7 +7,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use std::os::fd::AsRawFd;
 
 /// An `ifreq` with the name filled in.
-fn request(ifname: &str) -> Result<libc::ifreq> {
+pub(crate) fn request(ifname: &str) -> Result<libc::ifreq> {
     // SAFETY: an ifreq is plain data, for which all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if ifname.len() >= request.ifr_name.len() {

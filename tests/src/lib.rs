@@ -11,6 +11,7 @@
     reason = "a test harness panics by design when an expectation fails"
 )]
 
+pub mod demo;
 pub mod device;
 pub mod frame;
 pub mod inventory;

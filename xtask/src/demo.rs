@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 
-use crate::{build, command::step, privilege, workspace::Workspace};
+use crate::{build, command::step, privilege, setup, workspace::Workspace};
 
 /// Options of the task.
 #[derive(clap::Args)]
@@ -23,6 +23,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         "demo",
         "makes network namespaces and loads BPF programs, so it needs root",
     )?;
+    setup::ensure_iproute()?;
     step("Building", "the BPF object");
     build::object(workspace)?;
     step(

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod apt;
 mod build;
 mod ci;
 mod clean;

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
-    command::step,
+    apt,
+    command::{self, step},
     toolchain::{Linker, LlvmLibrary, Route},
     workspace::Workspace,
 };
@@ -28,9 +29,25 @@ pub fn ensure(workspace: &Workspace) -> Result<Toolchain> {
     Ok(Toolchain { route, linker, llvm })
 }
 
+/// Finds or installs the commands `ip` and `bridge`, the tests' second opinion about the kernel's state.
+pub fn ensure_iproute() -> Result<()> {
+    if ["ip", "bridge"]
+        .iter()
+        .all(|name| command::ask(name, &["-V"]).is_some())
+    {
+        return Ok(());
+    }
+    apt::install(
+        &["iproute2"],
+        "tests and demo compare with the Linux bridge, which `ip` builds",
+    )
+    .context("`ip` and `bridge` are not installed; install iproute2")
+}
+
 /// The task.
 pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     let toolchain = ensure(workspace)?;
+    ensure_iproute()?;
     match &toolchain.route {
         Route::Nightly { toolchain, .. } => step("Compiler", &format!("rustup {toolchain} with rust-src")),
         Route::Debian => step("Compiler", "/usr/bin/rustc with Debian's BPF `core`"),

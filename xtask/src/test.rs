@@ -11,7 +11,7 @@ use crate::{
     build,
     command::{Cargo, step},
     counts::Counts,
-    privilege,
+    privilege, setup,
     workspace::Workspace,
 };
 
@@ -50,6 +50,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 fn tests(workspace: &Workspace, args: &Args) -> Result<Counts> {
+    setup::ensure_iproute()?;
     build::object(workspace)?;
     step("Building", "the vswitch command for the end-to-end tests");
     build::host(workspace, args.release, &["--package=vswitch"])?;

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
+    apt,
     command::{self, Cargo, step},
-    privilege,
     workspace::Pins,
 };
 
@@ -168,41 +168,12 @@ fn is_core(file: &Path) -> bool {
 }
 
 fn install_debian(pins: &Pins) -> Result<()> {
-    if !Path::new("/etc/debian_version").is_file() {
-        bail!("this is not Debian, so its packages were not tried");
-    }
-    privilege::require_root("setup", "needs root to install Debian packages")?;
-    step(
-        "Installing",
-        &format!(
-            "{} (a compiler with a prebuilt BPF `core`)",
-            pins.debian_packages.join(", ")
-        ),
-    );
-    if pins.debian_packages.iter().any(|name| !is_known(name)) {
-        command::run(apt(&["update"]))?;
-    }
-    let mut install = apt(&["install", "-y", "--no-install-recommends"]);
-    install.args(&pins.debian_packages);
-    command::run(install)
-}
-
-fn is_known(package: &str) -> bool {
-    command::ask("apt-cache", &["show", package]).is_some_and(|text| !text.trim().is_empty())
-}
-
-fn apt(args: &[&str]) -> Command {
-    let mut command = Command::new("apt-get");
-    command
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(std::process::Stdio::null());
-    command
+    apt::install(&pins.debian_packages, "a compiler with a prebuilt BPF `core`")
 }
 
 fn nightly_command(pins: &Pins) -> String {
     format!(
-        "rustup toolchain install {} --component rust-src --profile minimal",
+        "rustup toolchain install {} --component rust-src --profile minimal --no-self-update",
         pins.nightly
     )
 }
