@@ -133,6 +133,10 @@ fn deleting_a_port_leaves_the_others() {
     );
     NetNs::open("a1").unwrap();
     assert!(!vswitch_tests::iproute::link_exists("extra"));
+    // The interface in `made` spoke IPv6 while it was there.
+    for station in &lan.stations {
+        station.wire.drain().unwrap();
+    }
     lan.expect(0, &Frame::new(lan.mac(0), lan.mac(1)), &[1]);
     lan.expect(0, &Frame::broadcast(lan.mac(0)), &[1, 2]);
 }

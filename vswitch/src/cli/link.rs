@@ -29,7 +29,11 @@ pub enum LinkCommand {
     )]
     Show(ShowArgs),
     /// Make an interface
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  vswitch link add veth left --peer right --peer-netns web\n  \
+                      vswitch link add tap vm0 --user qemu\n  vswitch link add KIND --help"
+    )]
     Add(add::AddCommand),
     /// Delete interfaces; the other end of a cable goes with it
     #[command(after_help = "Examples:\n  vswitch link del a tap0\n  vswitch link del eth0 --netns web")]

@@ -14,7 +14,7 @@ use crate::{
         repair::repair,
     },
     datapath::{Store, attach},
-    host::{Host, Link, LinkKind, Netns, Uninterrupted, netns},
+    host::{Host, HostError, Link, LinkKind, Netns, Uninterrupted, netns},
     name::{IfName, NsName, SwitchName},
 };
 
@@ -143,13 +143,20 @@ fn remove_namespace(store: &Store, opened: &mut Opened, row: &PortRow) -> Result
     let Ok(name) = unpack(&row.record.netns).parse::<NsName>() else {
         return Ok(());
     };
-    // Without a cookie the command that made it was killed before it could note one.
-    let is_noted = row.record.netns_cookie != 0;
-    if !netns::exists(&name) || is_noted && Netns::named(&name)?.cookie()? != row.record.netns_cookie {
+    if !netns::exists(&name) {
         return Ok(());
     }
+    // Without a cookie the command that made it was killed before it could note one.
+    let is_noted = row.record.netns_cookie != 0;
+    match Netns::named(&name) {
+        Ok(found) if is_noted && found.cookie()? != row.record.netns_cookie => return Ok(()),
+        // The file that a killed command left behind.
+        Ok(_) | Err(HostError::NotANamespace { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let is_heir = |heir: &PortRow| is_noted && heir.record.netns_cookie == row.record.netns_cookie;
     for mut heir in opened.rows()? {
-        if heir.slot != row.slot && heir.record.netns_cookie == row.record.netns_cookie {
+        if heir.slot != row.slot && is_heir(&heir) {
             heir.record.netns_made = 1;
             opened.tables.set_record(heir.slot, &heir.record)?;
             return Ok(());
@@ -163,7 +170,7 @@ fn remove_namespace(store: &Store, opened: &mut Opened, row: &PortRow) -> Result
             continue;
         };
         for mut heir in other.rows()? {
-            if heir.record.netns_cookie == row.record.netns_cookie {
+            if is_heir(&heir) {
                 heir.record.netns_made = 1;
                 other.tables.set_record(heir.slot, &heir.record)?;
                 return Ok(());
