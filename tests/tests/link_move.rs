@@ -1,4 +1,5 @@
 //! A link that moves to another namespace keeps its configuration, or stays.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod hermit;
 

@@ -1,4 +1,5 @@
 //! Namespaces are the same objects for `vswitch ns` and `ip netns`, whichever made them.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod hermit;
 

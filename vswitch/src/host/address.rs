@@ -108,7 +108,7 @@ impl Host {
         };
         match refusal.errno {
             Errno::EEXIST => {
-                refusal.said = Some("there is a default route already; delete that first".into())
+                refusal.said = Some("there is a default route already; delete that first".into());
             }
             Errno::ENETUNREACH | Errno::EHOSTUNREACH => {
                 refusal.said = Some(

@@ -27,7 +27,7 @@ impl Host {
             };
         };
         let taken: BTreeSet<u32> = self.links().await?.iter().map(|link| link.group).collect();
-        let group = (FIRST_GROUP..)
+        let group = (FIRST_GROUP..u32::MAX)
             .find(|group| !taken.contains(group))
             .unwrap_or(FIRST_GROUP);
         for index in indices {

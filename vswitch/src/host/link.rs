@@ -15,6 +15,7 @@ use vswitch_common::addr::MacAddr;
 use super::LinkKind;
 
 /// One network interface of one namespace.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the kernel's")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Its number in its namespace.
@@ -66,6 +67,7 @@ pub struct LinkAddress {
 }
 
 /// How a tun or tap was made (Linux 4.20).
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the kernel's")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TunDetails {
     /// It stays when no process has it open.

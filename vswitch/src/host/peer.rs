@@ -1,6 +1,6 @@
 //! Which namespace a number means, and what is in it: how the other end of a cable is found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::{
     Host, HostError, Link,
@@ -146,20 +146,18 @@ impl Atlas {
 
     /// The links in a place, looked up once; none if we may not look or it is gone.
     pub async fn links(&mut self, place: &Place) -> Result<&[Link], HostError> {
-        if !self.links.contains_key(&place.inode) {
-            let links = match place.open().and_then(|ns| Host::at(&ns)) {
-                Ok(there) => there.links().await?,
-                Err(error) if error.is_absent() || matches!(error, HostError::NoPrivilege { .. }) => {
-                    Vec::new()
-                }
-                Err(error) => return Err(error),
-            };
-            self.links.insert(place.inode, links);
+        match self.links.entry(place.inode) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let links = match place.open().and_then(|ns| Host::at(&ns)) {
+                    Ok(there) => there.links().await?,
+                    Err(error) if error.is_absent() || matches!(error, HostError::NoPrivilege { .. }) => {
+                        Vec::new()
+                    }
+                    Err(error) => return Err(error),
+                };
+                Ok(unknown.insert(links))
+            }
         }
-        Ok(self
-            .links
-            .get(&place.inode)
-            .map(Vec::as_slice)
-            .unwrap_or_default())
     }
 }

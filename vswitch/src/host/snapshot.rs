@@ -149,10 +149,7 @@ pub(super) fn renewed(message: &AddressMessage, index: u32) -> AddressMessage {
 
 /// Whether a route leads through this link alone and was made by somebody else than the kernel.
 fn is_kept(route: &RouteMessage, index: u32) -> bool {
-    let through = route
-        .attributes
-        .iter()
-        .any(|attribute| *attribute == RouteAttribute::Oif(index));
+    let through = route.attributes.contains(&RouteAttribute::Oif(index));
     let made_by_kernel = matches!(route.header.protocol, RouteProtocol::Kernel | RouteProtocol::Ra);
     let copy = route.header.flags.contains(RouteFlags::Cloned);
     through && !made_by_kernel && !copy && route.header.kind == RouteType::Unicast

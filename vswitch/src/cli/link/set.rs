@@ -28,10 +28,6 @@ pub struct SetArgs {
 }
 
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "these are flags of the command line"
-)]
 struct Changes {
     /// Bring it up
     #[arg(long, conflicts_with = "down")]

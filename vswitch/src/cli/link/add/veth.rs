@@ -68,16 +68,15 @@ pub(super) async fn add(args: &VethArgs) -> Result<Report> {
     let there_ns = namespace(args.peer_netns.as_ref())?;
     let here = Host::at(&here_ns)?;
     let there = Host::at(&there_ns)?;
-    let peer_name = match &args.peer {
-        Some(name) => name.clone(),
-        None => {
-            let mut taken = there.links().await?;
-            if here_ns.is_same(&there_ns)? {
-                taken.extend(here.links().await?);
-            }
-            peer_name(&args.name, &taken)
-                .with_context(|| format!("no name is free for the peer of `{}`", args.name))?
+    let peer_name = if let Some(name) = &args.peer {
+        name.clone()
+    } else {
+        let mut taken = there.links().await?;
+        if here_ns.is_same(&there_ns)? {
+            taken.extend(here.links().await?);
         }
+        peer_name(&args.name, &taken)
+            .with_context(|| format!("no name is free for the peer of `{}`", args.name))?
     };
     if peer_name == args.name && here_ns.is_same(&there_ns)? {
         bail!("both ends of the cable are called `{peer_name}`; give `--peer` another name or namespace");
