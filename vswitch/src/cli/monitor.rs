@@ -34,7 +34,7 @@ pub async fn run(args: MonitorArgs, json: bool) -> Result<Report> {
         output::line(&text(event), &facts, json).is_ok()
     };
     monitor::follow(&Store::open()?, &Host::here()?, &switch, drops, tell).await?;
-    Ok(Report::silent())
+    Ok(Report::told())
 }
 
 fn text(event: &Event) -> String {

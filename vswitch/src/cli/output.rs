@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Report {
     text: String,
     json: Option<Value>,
+    /// Everything was printed as it went.
+    is_told: bool,
 }
 
 impl Report {
@@ -18,11 +20,20 @@ impl Report {
         Self::default()
     }
 
+    /// Nothing left to say: the verb printed as it went.
+    pub fn told() -> Self {
+        Self {
+            is_told: true,
+            ..Self::default()
+        }
+    }
+
     /// A text for people and the same facts for scripts.
     pub fn new(text: impl Into<String>, facts: &impl Serialize) -> serde_json::Result<Self> {
         Ok(Self {
             text: text.into(),
             json: Some(serde_json::to_value(facts)?),
+            is_told: false,
         })
     }
 
@@ -61,6 +72,9 @@ impl Report {
 /// When standard output cannot be written, a closed pipe included.
 pub fn print(report: &Report, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    if report.is_told {
+        return out.flush();
+    }
     if json {
         let value = report.json.as_ref().unwrap_or(&Value::Null);
         serde_json::to_writer_pretty(&mut out, value)?;

@@ -58,6 +58,16 @@ pub enum DatapathError {
         /// What was tried.
         what: &'static str,
     },
+    /// The kernel lacks something without which there is no switch.
+    #[error("this kernel is Linux {running}, but {feature} needs Linux {needed}; boot a newer one")]
+    Kernel {
+        /// What is missing.
+        feature: &'static str,
+        /// The version that has it.
+        needed: String,
+        /// The version that runs.
+        running: String,
+    },
     /// The verifier did not like the program.
     #[error("the kernel refuses program `{program}`: {verdict}; vswitch needs Linux 6.1 or later")]
     Refused {

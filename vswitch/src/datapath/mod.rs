@@ -6,6 +6,7 @@ pub mod attach;
 pub mod clock;
 pub mod error;
 pub mod fdb;
+mod feature;
 pub mod journal;
 pub mod object;
 pub mod store;

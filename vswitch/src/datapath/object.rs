@@ -8,7 +8,7 @@ use vswitch_common::{
     map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR},
 };
 
-use super::DatapathError;
+use super::{DatapathError, feature};
 
 /// Built from `vswitch-ebpf` by `cargo xtask build`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
@@ -18,6 +18,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
 /// # Errors
 /// When the kernel refuses the object; whatever was pinned is in `directory` and goes with it.
 pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError> {
+    feature::check()?;
     let mut object = EbpfLoader::new()
         .verifier_log_level(VerifierLogLevel::VERBOSE)
         .map_max_entries(map::PORTS, config.port_slots)

@@ -56,7 +56,16 @@ impl Tables {
     /// Changes the configuration; its generation is bumped afterwards, in a second write, so that a verdict made
     /// with the old one is void as soon as the new one is visible.
     pub fn set_config(&mut self, config: &SwitchConfig) -> Result<(), DatapathError> {
-        self.config.set(0, config, 0)?;
+        // The caller's copy may be older than the last bump, and a generation never goes back.
+        let generation = self.config()?.generation;
+        self.config.set(
+            0,
+            SwitchConfig {
+                generation,
+                ..*config
+            },
+            0,
+        )?;
         self.void_verdicts()
     }
 

@@ -171,7 +171,6 @@ fn free_slot(opened: &Opened) -> Result<Slot, ControlError> {
 fn raise_high_slot(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
     if u32::from(slot) > opened.config.high_slot {
         opened.config.high_slot = u32::from(slot);
-        opened.config.generation = opened.tables.config()?.generation;
         opened.tables.set_config(&opened.config)?;
     }
     Ok(())

@@ -1,0 +1,89 @@
+//! `vswitch monitor` tells what the slow path does, and nothing is told when nobody listens.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use vswitch_common::addr::MacAddr;
+use vswitch_tests::{
+    frame::{Frame, station},
+    sandbox::Sandbox,
+    topology::{Kind, Lan},
+    wait,
+};
+
+/// Follows the switch, does something, and returns what was told until Ctrl-C.
+fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
+    let mut arguments = vec!["--json", "monitor", "lab"];
+    arguments.extend(extra);
+    let mut child = lan
+        .cli()
+        .command(&arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It listens as soon as the switch's log level is raised, which makes the next new address an event.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut last = 0x100;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let first = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| lines.next().unwrap().unwrap());
+        wait::until("the monitor listens", || {
+            last += 1;
+            lan.expect(0, &Frame::broadcast(station(last)), &lan.others(0));
+            wait::within(Duration::from_millis(20), || reader.is_finished())
+        });
+        reader.join().unwrap()
+    });
+    assert_eq!(serde_json::from_str::<Value>(&first).unwrap()["event"], "learned");
+    happen();
+    std::thread::sleep(Duration::from_millis(200));
+    kill(pid, Signal::SIGINT).unwrap();
+    let rest = lines
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    assert!(child.wait().unwrap().success(), "Ctrl-C is the ordinary end");
+    rest
+}
+
+#[test]
+fn learned_and_moved() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 3);
+    let mac = station(0x42);
+    let events = told(&lan, &[], || {
+        lan.expect(1, &Frame::broadcast(mac), &[0, 2]);
+        lan.expect(2, &Frame::broadcast(mac), &[0, 1]);
+        // A drop is not told unless it is asked for.
+        lan.expect(1, &Frame::new(MacAddr::BROADCAST, lan.mac(0)), &[]);
+    });
+    let mac = mac.to_string();
+    assert_eq!(
+        events,
+        [
+            json!({"event": "learned", "mac": mac, "port": "a2"}),
+            json!({"event": "moved", "mac": mac, "from": "a2", "to": "a3"}),
+        ]
+    );
+}
+
+#[test]
+fn drops_on_request() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 2);
+    let events = told(&lan, &["--drops"], || {
+        lan.expect(1, &Frame::new(MacAddr::BROADCAST, lan.mac(0)), &[]);
+    });
+    assert_eq!(
+        events,
+        [json!({"event": "dropped", "port": "a2", "reason": "invalid-source"})]
+    );
+}
