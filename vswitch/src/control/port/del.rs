@@ -40,63 +40,68 @@ pub async fn remove(
     remove_all(store, host, opened, &[(*row, link)]).await
 }
 
-/// Removes ports with their devices, if those are still there. Goes on after an error, and tells all of them.
+/// Removes ports with their devices, if those are still there.
+///
+/// Devices of ours go without being detached first: detaching waits for the kernel's readers once for each, deleting
+/// once for all. A device that cannot be deleted keeps its row, so that a later command tries again.
 pub async fn remove_all(
     store: &Store,
     host: &Host,
     opened: &mut Opened,
     ports: &[(PortRow, Option<Link>)],
 ) -> Result<(), ControlError> {
-    let mut errors = Vec::new();
-    for (row, link) in ports {
-        // A command that is killed from here on leaves a port that the next one finishes taking down.
-        opened.tables.set_record(
-            row.slot,
-            &PortRecord {
-                pending: 1,
-                ..row.record
-            },
-        )?;
-        errors.extend(retire(opened, row, link.as_ref()).err());
+    for (row, _) in ports {
+        retire(opened, row)?;
     }
     let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
     opened.tables.fdb_remove(|_, entry| slots.contains(&entry.slot))?;
-    let (made, adopted): (Vec<_>, Vec<_>) = ports
-        .iter()
-        .filter_map(|(row, link)| Some((row, link.as_ref()?)))
-        .partition(|(row, link)| is_ours(row, link));
+    let present = ports.iter().filter_map(|(row, link)| Some((row, link.as_ref()?)));
+    let (made, adopted): (Vec<_>, Vec<_>) = present.partition(|(row, link)| is_ours(row, link));
     for (row, link) in adopted {
-        errors.extend(give_back(host, row, link).await.err());
+        attach::detach(&opened.directory, row.slot, Some(&link.name))?;
+        give_back(host, row, link).await?;
     }
     let made: Vec<u32> = made.iter().map(|(_, link)| link.index).collect();
-    errors.extend(host.delete_links(&made).await.map_err(ControlError::from).err());
+    host.delete_links(&made).await?;
+    let mut errors = Vec::new();
     for (row, _) in ports {
-        errors.extend(remove_namespace(store, opened, row).err());
-        let incarnation = row.port.incarnation;
-        opened.tables.set_port(
-            row.slot,
-            &PortConfig {
-                incarnation,
-                ..PortConfig::EMPTY
-            },
-        )?;
-        opened.tables.set_record(row.slot, &PortRecord::EMPTY)?;
+        errors.extend(clear(store, opened, row).err());
     }
     ControlError::collect(errors)
 }
 
-/// From here on no frame enters or leaves by the port. The row keeps the interface index, so that the device is found
-/// again should this command be killed.
-fn retire(opened: &mut Opened, row: &PortRow, link: Option<&Link>) -> Result<(), ControlError> {
+/// From here on no frame enters or leaves by the port. The rows stay until everything is taken down, so that a later
+/// command finds the device again and goes on, should this one be killed.
+fn retire(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
+    opened.tables.set_record(
+        row.slot,
+        &PortRecord {
+            pending: 1,
+            ..row.record
+        },
+    )?;
     opened.tables.clear_index(row.port.ifindex)?;
     let off = PortConfig {
         state: PortState::Disabled as u8,
         flags: 0,
         ..row.port
     };
-    opened.tables.set_port(row.slot, &off)?;
-    attach::detach(&opened.directory, row.slot, link.map(|link| link.name.as_str()))?;
-    Ok(())
+    Ok(opened.tables.set_port(row.slot, &off)?)
+}
+
+/// What is left of a port whose device is gone: the pin of its link, its namespace, its rows.
+fn clear(store: &Store, opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
+    attach::detach(&opened.directory, row.slot, None)?;
+    remove_namespace(store, opened, row)?;
+    let incarnation = row.port.incarnation;
+    opened.tables.set_port(
+        row.slot,
+        &PortConfig {
+            incarnation,
+            ..PortConfig::EMPTY
+        },
+    )?;
+    Ok(opened.tables.set_record(row.slot, &PortRecord::EMPTY)?)
 }
 
 /// The port's device, if it is still there. A half-made port has no interface index yet: its name was free before.
