@@ -93,7 +93,10 @@ pub struct FdbEntry {
     /// A [`FdbKind`].
     pub kind: u8,
     /// Padding, always zero.
-    pub reserved: [u8; 3],
+    pub reserved: u8,
+    /// [`PortLink::epoch`](crate::link::PortLink::epoch) of that port then; an entry that ages counts as absent in a
+    /// later one.
+    pub epoch: u16,
     /// Jiffies at the last frame from the address that took the slow path.
     pub stamp: u64,
 }
@@ -123,7 +126,8 @@ mod tests {
             slot: 1,
             incarnation: 1,
             kind: kind as u8,
-            reserved: [0; 3],
+            reserved: 0,
+            epoch: 0,
             stamp,
         }
     }

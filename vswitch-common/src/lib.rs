@@ -15,6 +15,7 @@ pub mod config;
 pub mod drop;
 pub mod fdb;
 pub mod flow;
+pub mod link;
 pub mod map;
 #[cfg(feature = "user")]
 mod pod;

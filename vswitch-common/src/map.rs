@@ -10,6 +10,8 @@ pub const STATE: &str = "STATE";
 pub const PORTS: &str = "PORTS";
 /// Hash interface index → slot.
 pub const PORT_INDEX: &str = "PORT_INDEX";
+/// Array slot → [`PortLink`](crate::link::PortLink).
+pub const PORT_LINKS: &str = "PORT_LINKS";
 /// Array slot → [`PortRecord`](crate::record::PortRecord); the controller's memory, never read by the program.
 pub const PORT_RECORDS: &str = "PORT_RECORDS";
 /// Per-CPU array slot → [`PortStats`](crate::stats::PortStats).
@@ -23,11 +25,12 @@ pub const FDB_RING: &str = "FDB_RING";
 pub const FLOWS: &str = "FLOWS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 8] = [
+pub const PINNED: [&str; 9] = [
     CONFIG,
     STATE,
     PORTS,
     PORT_INDEX,
+    PORT_LINKS,
     PORT_RECORDS,
     STATS,
     FDB,
@@ -38,6 +41,13 @@ pub const PINNED: [&str; 8] = [
 pub const PROGRAM_TC: &str = "vswitch_tc";
 /// Name of the program that tells the controller the kernel's jiffies; it is only ever test-run.
 pub const PROGRAM_CLOCK: &str = "vswitch_clock";
+
+/// Name of the program that notices when a port's device goes down or up, at the entry of [`WATCHED`].
+pub const PROGRAM_WATCH: &str = "vswitch_watch";
+/// The kernel function through which every change of a link's state is announced.
+pub const WATCHED: &str = "rtmsg_ifinfo";
+/// Name of the [`DeviceLayout`](crate::link::DeviceLayout) in the watch program, set when it is loaded.
+pub const DEVICE_LAYOUT: &str = "DEVICE_LAYOUT";
 
 /// Slots of the port tables of a switch when nothing else is asked for. Slot 0 is no port.
 pub const DEFAULT_PORT_SLOTS: u32 = 2048;

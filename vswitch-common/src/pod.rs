@@ -3,6 +3,7 @@
 use crate::{
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
+    link::{DeviceLayout, PortLink},
     port::PortConfig,
     record::PortRecord,
     stats::PortStats,
@@ -19,6 +20,10 @@ unsafe impl aya::Pod for FdbKey {}
 unsafe impl aya::Pod for FdbEntry {}
 // SAFETY: as above.
 unsafe impl aya::Pod for PortConfig {}
+// SAFETY: as above.
+unsafe impl aya::Pod for PortLink {}
+// SAFETY: as above.
+unsafe impl aya::Pod for DeviceLayout {}
 // SAFETY: as above.
 unsafe impl aya::Pod for PortRecord {}
 // SAFETY: as above.

@@ -11,12 +11,12 @@ mod program;
 mod entry {
     use aya_ebpf::{
         bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
-        macros::classifier,
-        programs::TcContext,
+        macros::{classifier, fentry},
+        programs::{FEntryContext, TcContext},
     };
     use vswitch_ebpf::outcome::Outcome;
 
-    use crate::program::{clock, flood, pipeline, skb::Skb};
+    use crate::program::{clock, flood, pipeline, skb::Skb, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
@@ -40,6 +40,14 @@ mod entry {
     pub fn vswitch_clock(_ctx: TcContext) -> i32 {
         clock::note();
         TC_ACT_UNSPEC
+    }
+
+    /// Notices when the device of a port goes down or up: entry of the kernel's `rtmsg_ifinfo`, through which every such
+    /// change is announced.
+    #[fentry(function = "rtmsg_ifinfo")]
+    pub fn vswitch_watch(ctx: FEntryContext) -> i32 {
+        watch::announced(&ctx);
+        0
     }
 
     #[panic_handler]

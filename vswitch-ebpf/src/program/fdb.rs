@@ -29,7 +29,15 @@ pub fn learn_source(
             insert(key, &learned(behind, now), now, config);
             journal::learned(skb, key.mac(), behind.slot, config);
         }
-        (Learn::Refresh, Some(entry)) => entry.stamp = now,
+        (Learn::Refresh, Some(entry)) => {
+            let forgotten = !behind.remembers(entry);
+            entry.stamp = now;
+            // A forgotten address was flooded to, and floods are not cached: no verdict depends on this.
+            entry.epoch = behind.epoch;
+            if forgotten {
+                journal::learned(skb, key.mac(), behind.slot, config);
+            }
+        }
         (Learn::Move, Some(entry)) => {
             let from = entry.slot;
             *entry = learned(behind, now);
@@ -97,8 +105,8 @@ fn free(held: FdbKey, now: u64, config: &SwitchConfig) -> bool {
         // The user took the address over: it needs no place in the ring.
         return true;
     }
-    let alive = match tables::port(u32::from(entry.slot)) {
-        Some(port) => forward::is_alive(entry, port),
+    let alive = match tables::rows(entry.slot) {
+        Some((port, link)) => forward::is_alive(entry, port, link),
         None => false,
     };
     if alive && !entry.is_expired(now, config.ageing_jiffies) {

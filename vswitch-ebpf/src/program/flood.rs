@@ -97,9 +97,11 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     let round = unsafe { &mut *round };
     // Slot 0 is no port.
     let slot = round.after + index as u32 + 1;
-    let Some(port) = tables::port(slot) else { return 1 };
     let slot = slot as Slot;
-    if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port) {
+    let Some((port, link)) = tables::rows(slot) else {
+        return 1;
+    };
+    if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port, link) {
         return 0;
     }
     let ifindex = port.ifindex;

@@ -10,3 +10,4 @@ pub mod journal;
 pub mod pipeline;
 pub mod skb;
 pub mod tables;
+pub mod watch;

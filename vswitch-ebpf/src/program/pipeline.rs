@@ -6,6 +6,7 @@ use vswitch_common::{
     drop::DropReason,
     fdb::FdbKey,
     flow::FlowKey,
+    link::PortLink,
     port::{PortConfig, Slot},
 };
 use vswitch_ebpf::{
@@ -45,6 +46,7 @@ struct Question<'a> {
     key: FlowKey,
     slot: Slot,
     ingress: &'a PortConfig,
+    link: &'a PortLink,
     now: u64,
     validity: Validity,
 }
@@ -101,7 +103,7 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
         });
     }
     let slot = tables::slot_of(ingress_ifindex)?;
-    let ingress = tables::port(u32::from(slot))?;
+    let (ingress, link) = tables::rows(slot)?;
     let outcome = decide(
         skb,
         &Question {
@@ -110,6 +112,7 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
             key,
             slot,
             ingress,
+            link,
             now,
             validity,
         },
@@ -142,6 +145,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
         key,
         slot,
         ingress,
+        link,
         now,
         validity: _,
     } = question;
@@ -149,7 +153,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if let Admit::Refuse(reason) = admitted {
         return Outcome::Drop(reason);
     }
-    let behind = Behind::port(*slot, ingress);
+    let behind = Behind::port(*slot, ingress, link);
     let must_be_known = ingress.has(flag::LOCKED) && !matches!(admitted, Admit::Local);
     if learns(ingress) || must_be_known {
         let entry = tables::fdb_get(key.source);
@@ -180,23 +184,24 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         key,
         slot,
         ingress,
+        link: _,
         now,
         validity,
     } = question;
     let entry = tables::fdb_get(key.destination);
-    let row = match &entry {
-        Some(entry) => tables::port(u32::from(entry.slot)),
+    let rows = match &entry {
+        Some(entry) => tables::rows(entry.slot),
         None => None,
     };
-    let target = match forward::destination(entry.as_deref(), row, *now, config.ageing_jiffies) {
+    let target = match forward::destination(entry.as_deref(), rows, *now, config.ageing_jiffies) {
         Destination::Unknown => return Outcome::Flood(ethernet.cast()),
         Destination::Host => return Outcome::Local,
         Destination::Port(target) => target,
     };
-    let Some(row) = row else {
+    let Some((row, link)) = rows else {
         return Outcome::Flood(ethernet.cast());
     };
-    if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
+    if let Err(reason) = forward::deliver(*slot, ingress, target, row, link) {
         return Outcome::Drop(reason);
     }
     let (check, mtu) = helper::check_mtu(skb.raw(), row.ifindex);

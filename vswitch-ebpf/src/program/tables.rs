@@ -9,6 +9,7 @@ use vswitch_common::{
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     flow::FlowEntry,
+    link::PortLink,
     map::FLOW_SLOTS,
     port::{PortConfig, Slot},
     record::PortRecord,
@@ -23,6 +24,8 @@ static STATE: Array<SwitchState> = Array::with_max_entries(1, 0);
 static PORTS: Array<PortConfig> = Array::with_max_entries(1, 0);
 #[map]
 static PORT_INDEX: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
+#[map]
+static PORT_LINKS: Array<PortLink> = Array::with_max_entries(1, 0);
 /// The controller's memory; the program only carries it, so that all of a switch is one object.
 #[map]
 static PORT_RECORDS: Array<PortRecord> = Array::with_max_entries(1, 0);
@@ -57,6 +60,12 @@ pub fn port(slot: u32) -> Option<&'static PortConfig> {
     PORTS.get(slot)
 }
 
+/// The row of a port, and whether its device is up.
+#[inline(always)]
+pub fn rows(slot: Slot) -> Option<(&'static PortConfig, &'static PortLink)> {
+    Some((port(u32::from(slot))?, link(u32::from(slot))?))
+}
+
 /// The row of a port, to note that its device is gone.
 #[inline(always)]
 pub fn port_mut(slot: u32) -> Option<&'static mut PortConfig> {
@@ -69,6 +78,19 @@ pub fn port_mut(slot: u32) -> Option<&'static mut PortConfig> {
 pub fn slot_of(ifindex: u32) -> Option<Slot> {
     // SAFETY: see above.
     unsafe { PORT_INDEX.get(ifindex) }.map(|slot| *slot as Slot)
+}
+
+/// Whether the device of a port is up.
+#[inline(always)]
+fn link(slot: u32) -> Option<&'static PortLink> {
+    PORT_LINKS.get(slot)
+}
+
+/// The same, to note that it has changed.
+#[inline(always)]
+pub fn link_mut(slot: u32) -> Option<&'static mut PortLink> {
+    // SAFETY: see above.
+    PORT_LINKS.get_ptr_mut(slot).map(|value| unsafe { &mut *value })
 }
 
 /// This CPU's counters of a port.

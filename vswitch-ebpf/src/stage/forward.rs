@@ -3,6 +3,7 @@
 use vswitch_common::{
     drop::DropReason,
     fdb::{FdbEntry, FdbKind},
+    link::PortLink,
     port::{PortConfig, PortState, Slot, flag},
 };
 
@@ -20,18 +21,18 @@ pub enum Destination {
 }
 
 /// Reads an entry. One that has expired, or whose port is no more, counts as absent the moment it is so; reclaiming
-/// its place is another matter. `port` is the row to which the entry points.
+/// its place is another matter. `port` is the rows to which the entry points.
 #[inline(always)]
 pub fn destination(
     entry: Option<&FdbEntry>,
-    port: Option<&PortConfig>,
+    port: Option<(&PortConfig, &PortLink)>,
     now: u64,
     ageing_jiffies: u64,
 ) -> Destination {
-    let (Some(entry), Some(port)) = (entry, port) else {
+    let (Some(entry), Some((port, link))) = (entry, port) else {
         return Destination::Unknown;
     };
-    if entry.is_expired(now, ageing_jiffies) || !is_alive(entry, port) {
+    if entry.is_expired(now, ageing_jiffies) || !is_alive(entry, port, link) {
         return Destination::Unknown;
     }
     match entry.kind() {
@@ -40,26 +41,29 @@ pub fn destination(
     }
 }
 
-/// Whether the port that an entry points at still exists.
+/// Whether the port that an entry points at still exists, and did not forget the entry when its device went down.
 #[inline(always)]
-pub fn is_alive(entry: &FdbEntry, port: &PortConfig) -> bool {
+pub fn is_alive(entry: &FdbEntry, port: &PortConfig, link: &PortLink) -> bool {
     port.ifindex != 0
-        && Behind::port(entry.slot, port).holds(entry)
+        && Behind::port(entry.slot, port, link).remembers(entry)
+        // A frame that was under way when the device went down may be learned late.
+        && !(link.is_down() && entry.kind().ages())
         && !matches!(port.state(), PortState::Gone | PortState::Disabled)
 }
 
-/// May a frame that came by `ingress` go to `egress`? As `should_deliver` in Linux `net/bridge/br_forward.c`.
+/// May a frame that came by `ingress` go to `egress`, whose device is as `link` says? As `should_deliver` in Linux `net/bridge/br_forward.c`.
 #[inline(always)]
 pub fn deliver(
     ingress_slot: Slot,
     ingress: &PortConfig,
     egress_slot: Slot,
     egress: &PortConfig,
+    link: &PortLink,
 ) -> Result<(), DropReason> {
     if ingress_slot == egress_slot && !egress.has(flag::HAIRPIN) {
         return Err(DropReason::SamePort);
     }
-    if !matches!(egress.state(), PortState::Forwarding) {
+    if link.is_down() || !matches!(egress.state(), PortState::Forwarding) {
         return Err(DropReason::EgressNotForwarding);
     }
     if ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED) {
@@ -91,16 +95,17 @@ mod tests {
             Behind {
                 slot: 4,
                 incarnation: 2,
+                epoch: 0,
             },
             1000,
         );
         assert_eq!(destination(None, None, 1000, 250), Destination::Unknown);
         assert_eq!(
-            destination(Some(&entry), Some(&alive), 1250, 250),
+            destination(Some(&entry), Some((&alive, &PortLink::UP)), 1250, 250),
             Destination::Port(4)
         );
         assert_eq!(
-            destination(Some(&entry), Some(&alive), 1251, 250),
+            destination(Some(&entry), Some((&alive, &PortLink::UP)), 1251, 250),
             Destination::Unknown
         );
         let later = PortConfig {
@@ -108,7 +113,7 @@ mod tests {
             ..alive
         };
         assert_eq!(
-            destination(Some(&entry), Some(&later), 1000, 250),
+            destination(Some(&entry), Some((&later, &PortLink::UP)), 1000, 250),
             Destination::Unknown
         );
         for state in [PortState::Gone, PortState::Disabled] {
@@ -117,7 +122,7 @@ mod tests {
                 ..alive
             };
             assert_eq!(
-                destination(Some(&entry), Some(&dead), 1000, 250),
+                destination(Some(&entry), Some((&dead, &PortLink::UP)), 1000, 250),
                 Destination::Unknown
             );
         }
@@ -126,8 +131,42 @@ mod tests {
             ..entry
         };
         assert_eq!(
-            destination(Some(&local), Some(&alive), u64::MAX, 1),
+            destination(Some(&local), Some((&alive, &PortLink::UP)), u64::MAX, 1),
             Destination::Host
+        );
+    }
+
+    #[test]
+    fn a_port_that_went_down_forgets_what_ages() {
+        let port = port(flag::DEFAULT, PortState::Forwarding);
+        let behind = Behind::port(4, &port, &PortLink::UP);
+        let down = PortLink::UP.announced(true).unwrap();
+        let up = down.announced(false).unwrap();
+        let kinds = [
+            (FdbKind::Dynamic, Destination::Unknown),
+            (FdbKind::Sticky, Destination::Unknown),
+            (FdbKind::Static, Destination::Port(4)),
+            (FdbKind::Local, Destination::Host),
+        ];
+        for (kind, expected) in kinds {
+            let entry = FdbEntry {
+                kind: kind as u8,
+                ..learned(behind, 1000)
+            };
+            for link in [&down, &up] {
+                let found = destination(Some(&entry), Some((&port, link)), 1000, 250);
+                assert_eq!(found, expected, "{kind:?} {link:?}");
+            }
+        }
+        // Learned late, from a frame that was under way; and in earnest, when the device is up again.
+        let late = learned(Behind::port(4, &port, &down), 1000);
+        assert_eq!(
+            destination(Some(&late), Some((&port, &down)), 1000, 250),
+            Destination::Unknown
+        );
+        assert_eq!(
+            destination(Some(&late), Some((&port, &up)), 1000, 250),
+            Destination::Port(4)
         );
     }
 
@@ -135,19 +174,19 @@ mod tests {
         #[test]
         fn a_frame_returns_only_by_a_hairpin(flags: u32) {
             let same = port(flags, PortState::Forwarding);
-            let verdict = deliver(1, &same, 1, &same);
+            let verdict = deliver(1, &same, 1, &same, &PortLink::UP);
             if flags & flag::HAIRPIN == 0 {
                 prop_assert_eq!(verdict, Err(DropReason::SamePort));
             }
         }
 
         #[test]
-        fn two_isolated_ports_never_speak(ingress: u32, egress: u32, state in 0u8..6) {
+        fn two_isolated_ports_never_speak(ingress: u32, egress: u32, state in 0u8..6, down in 0u8..2) {
             let egress = PortConfig { state, ..port(egress, PortState::Forwarding) };
             let ingress = port(ingress, PortState::Forwarding);
-            let verdict = deliver(1, &ingress, 2, &egress);
+            let verdict = deliver(1, &ingress, 2, &egress, &PortLink { down, ..PortLink::UP });
             let isolated = ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED);
-            let forwarding = egress.state() == PortState::Forwarding;
+            let forwarding = egress.state() == PortState::Forwarding && down == 0;
             prop_assert_eq!(verdict.is_ok(), forwarding && !isolated);
         }
     }

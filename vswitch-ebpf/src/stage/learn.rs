@@ -2,6 +2,7 @@
 
 use vswitch_common::{
     fdb::{FdbEntry, FdbKind},
+    link::PortLink,
     port::{PortConfig, Slot},
 };
 
@@ -10,7 +11,7 @@ use vswitch_common::{
 pub enum Learn {
     /// The entry is right and fresh, or must not change.
     Keep,
-    /// The entry is right, but its time stamp is old.
+    /// The entry is right, but its time stamp is old, or is from before the port's device went down.
     Refresh,
     /// There is no entry.
     Insert,
@@ -25,15 +26,18 @@ pub struct Behind {
     pub slot: Slot,
     /// Which use of the row.
     pub incarnation: u16,
+    /// How often its device went down.
+    pub epoch: u16,
 }
 
 impl Behind {
     /// The port in row `slot`.
     #[inline(always)]
-    pub const fn port(slot: Slot, port: &PortConfig) -> Self {
+    pub const fn port(slot: Slot, port: &PortConfig, link: &PortLink) -> Self {
         Self {
             slot,
             incarnation: port.incarnation,
+            epoch: link.epoch,
         }
     }
 
@@ -41,6 +45,12 @@ impl Behind {
     #[inline(always)]
     pub const fn holds(&self, entry: &FdbEntry) -> bool {
         entry.slot == self.slot && entry.incarnation == self.incarnation
+    }
+
+    /// Whether an entry points at this port and still counts: what ages is forgotten when the device goes down.
+    #[inline(always)]
+    pub const fn remembers(&self, entry: &FdbEntry) -> bool {
+        self.holds(entry) && (!entry.kind().ages() || entry.epoch == self.epoch)
     }
 }
 
@@ -50,7 +60,8 @@ impl Behind {
 pub fn learn(entry: Option<&FdbEntry>, behind: Behind, now: u64, cache_shift: u8) -> Learn {
     let Some(entry) = entry else { return Learn::Insert };
     if behind.holds(entry) {
-        if entry.kind().ages() && now >> cache_shift != entry.stamp >> cache_shift {
+        let is_old = now >> cache_shift != entry.stamp >> cache_shift || !behind.remembers(entry);
+        if entry.kind().ages() && is_old {
             Learn::Refresh
         } else {
             Learn::Keep
@@ -69,7 +80,8 @@ pub const fn learned(behind: Behind, now: u64) -> FdbEntry {
         slot: behind.slot,
         incarnation: behind.incarnation,
         kind: FdbKind::Dynamic as u8,
-        reserved: [0; 3],
+        reserved: 0,
+        epoch: behind.epoch,
         stamp: now,
     }
 }
@@ -77,7 +89,7 @@ pub const fn learned(behind: Behind, now: u64) -> FdbEntry {
 /// Whether a locked port knows the source: it has an entry on this port, learned or added.
 #[inline(always)]
 pub fn is_authorised(entry: Option<&FdbEntry>, behind: Behind, now: u64, ageing_jiffies: u64) -> bool {
-    matches!(entry, Some(entry) if behind.holds(entry)
+    matches!(entry, Some(entry) if behind.remembers(entry)
         && !matches!(entry.kind(), FdbKind::Local)
         && !entry.is_expired(now, ageing_jiffies))
 }
@@ -90,6 +102,7 @@ mod tests {
     const HERE: Behind = Behind {
         slot: 3,
         incarnation: 7,
+        epoch: 1,
     };
     const KINDS: [FdbKind; 4] = [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local];
 
@@ -120,14 +133,26 @@ mod tests {
     fn a_later_port_in_the_same_slot_is_another_port() {
         let old = entry(
             Behind {
-                slot: 3,
                 incarnation: 6,
+                ..HERE
             },
             FdbKind::Dynamic,
             1000,
         );
         assert_eq!(learn(Some(&old), HERE, 1000, 8), Learn::Move);
         assert!(!is_authorised(Some(&old), HERE, 1000, 0));
+    }
+
+    #[test]
+    fn what_was_learned_before_the_device_went_down_is_renewed() {
+        let before = Behind { epoch: 0, ..HERE };
+        for kind in KINDS {
+            let old = entry(before, kind, 1000);
+            let renewed = learn(Some(&old), HERE, 1000, 8) == Learn::Refresh;
+            assert_eq!(renewed, kind.ages(), "{kind:?}");
+            let known = is_authorised(Some(&old), HERE, 1000, 0);
+            assert_eq!(known, kind == FdbKind::Static, "{kind:?}");
+        }
     }
 
     #[test]
@@ -148,7 +173,7 @@ mod tests {
     proptest! {
         #[test]
         fn only_dynamic_entries_move(kind in prop::sample::select(KINDS.to_vec()), slot in 1u16..100, now: u64) {
-            let there = Behind { slot, incarnation: 1 };
+            let there = Behind { slot, incarnation: 1, epoch: 1 };
             let verdict = learn(Some(&entry(there, kind, now)), HERE, now, 8);
             prop_assert_eq!(verdict == Learn::Move, kind == FdbKind::Dynamic);
         }

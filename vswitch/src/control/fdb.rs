@@ -4,6 +4,7 @@ use serde::Serialize;
 use vswitch_common::{
     addr::MacAddr,
     fdb::{FdbEntry, FdbKey, FdbKind},
+    link::PortLink,
     port::{PortConfig, PortState, Slot},
 };
 
@@ -41,10 +42,12 @@ pub struct Selection {
     pub vlan: Option<u16>,
 }
 
-/// Whether the port of an entry exists and is in use.
-fn is_alive(entry: &FdbEntry, port: &PortConfig) -> bool {
+/// Whether the port of an entry exists and is in use, and did not forget the entry when its device went down. As
+/// `is_alive` of the program.
+fn is_alive(entry: &FdbEntry, port: &PortConfig, link: &PortLink) -> bool {
     port.ifindex != 0
         && port.incarnation == entry.incarnation
+        && !(entry.kind().ages() && (link.is_down() || link.epoch != entry.epoch))
         && !matches!(port.state(), PortState::Disabled | PortState::Gone)
 }
 
@@ -54,7 +57,8 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
     let mut live = Vec::new();
     for (key, entry) in opened.tables.fdb_entries()? {
         let port = opened.tables.port(entry.slot)?;
-        if is_alive(&entry, &port) && !entry.is_expired(now, opened.config.ageing_jiffies) {
+        let link = opened.tables.link(entry.slot)?;
+        if is_alive(&entry, &port, &link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
             live.push((key, entry));
         }
     }
@@ -74,7 +78,7 @@ pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<F
         };
         let ages = entry.kind().ages();
         if ages && !link.carrier {
-            // As a bridge, which forgets what was behind a port that goes down.
+            // As a bridge, which forgets what was behind a port that goes down; the program may not have noticed.
             continue;
         }
         let age_ms = if ages {
@@ -114,7 +118,8 @@ pub async fn add(
     if let Some(entry) = opened.tables.fdb_entry(key)? {
         refuse_local(&opened, mac, &entry, &links)?;
     }
-    let entry = entry(row.slot, row.port.incarnation, kind, opened.now()?);
+    let epoch = opened.tables.link(row.slot)?.epoch;
+    let entry = entry(row.slot, row.port.incarnation, epoch, kind, opened.now()?);
     opened.tables.fdb_set(key, &entry)?;
     Ok(())
 }
@@ -182,12 +187,13 @@ pub async fn flush(
 }
 
 /// An entry made by us.
-pub fn entry(slot: Slot, incarnation: u16, kind: FdbKind, now: u64) -> FdbEntry {
+pub fn entry(slot: Slot, incarnation: u16, epoch: u16, kind: FdbKind, now: u64) -> FdbEntry {
     FdbEntry {
         slot,
         incarnation,
         kind: kind as u8,
-        reserved: [0; 3],
+        reserved: 0,
+        epoch,
         stamp: now,
     }
 }
@@ -214,7 +220,8 @@ fn check_vlan(vlan: u16) -> Result<(), ControlError> {
 
 fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) -> Result<(), ControlError> {
     let row = opened.tables.port(entry.slot)?;
-    if entry.kind() != FdbKind::Local || !is_alive(entry, &row) {
+    let link = opened.tables.link(entry.slot)?;
+    if entry.kind() != FdbKind::Local || !is_alive(entry, &row, &link) {
         return Ok(());
     }
     let port = links

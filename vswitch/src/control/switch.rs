@@ -6,7 +6,7 @@ use vswitch_common::config::SwitchConfig;
 use super::{ControlError, Opened, fdb, opened::links, port};
 use crate::{
     config::{keys::KeyValue, switch::SwitchSpec},
-    datapath::{DatapathError, Store, Tables, clock, object},
+    datapath::{DatapathError, Store, Tables, clock, object, watch},
     host::{Host, Netns, Uninterrupted},
     name::SwitchName,
 };
@@ -31,6 +31,8 @@ pub struct SwitchView {
     pub ageing: u32,
     /// See [`SwitchConfig::group_fwd_mask`].
     pub group_fwd_mask: u16,
+    /// Whether the kernel tells the switch when a port's device goes down or up.
+    pub link_watch: bool,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
 }
@@ -117,6 +119,7 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         port_slots: spec.port_slots,
         ageing: spec.ageing,
         group_fwd_mask: spec.group_fwd_mask,
+        link_watch: watch::is_on(&opened.directory),
         fdb_full: opened.tables.state()?.fdb_full,
     })
 }

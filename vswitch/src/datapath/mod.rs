@@ -3,6 +3,7 @@
 //! State lives in bpffs under `vswitch/v<ABI>/<switch>/{maps,progs,links}`; see [`store`].
 
 pub mod attach;
+mod btf;
 pub mod clock;
 pub mod error;
 pub mod fdb;
@@ -11,6 +12,7 @@ pub mod journal;
 pub mod object;
 pub mod store;
 pub mod tables;
+pub mod watch;
 
 pub use error::DatapathError;
 pub use store::Store;

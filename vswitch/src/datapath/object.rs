@@ -5,10 +5,10 @@ use std::path::Path;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use vswitch_common::{
     config::SwitchConfig,
-    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR},
+    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, WATCHED},
 };
 
-use super::{DatapathError, feature};
+use super::{DatapathError, feature, watch};
 
 /// Built from `vswitch-ebpf` by `cargo xtask build`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
@@ -19,10 +19,16 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
 /// When the kernel refuses the object; whatever was pinned is in `directory` and goes with it.
 pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError> {
     feature::check()?;
-    let mut object = EbpfLoader::new()
+    let kernel = watch::Kernel::read();
+    let mut loader = EbpfLoader::new();
+    if let Ok(kernel) = &kernel {
+        kernel.tell(&mut loader);
+    }
+    let mut object = loader
         .verifier_log_level(VerifierLogLevel::VERBOSE)
         .map_max_entries(map::PORTS, config.port_slots)
         .map_max_entries(map::PORT_INDEX, config.port_slots)
+        .map_max_entries(map::PORT_LINKS, config.port_slots)
         .map_max_entries(map::PORT_RECORDS, config.port_slots)
         .map_max_entries(map::STATS, config.port_slots)
         .map_max_entries(map::FDB, config.fdb_size)
@@ -37,6 +43,12 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
             cause: format!("it has no map `{name}`"),
         })?;
         found.pin(directory.join("maps").join(name))?;
+    }
+    if let Err(error) = kernel.and_then(|kernel| watch::start(directory, &mut object, &kernel)) {
+        tracing::warn!(
+            "this kernel cannot tell the switch when a device goes down (fentry of `{WATCHED}`): {error}; \
+             addresses behind it are forgotten by ageing, or by `vswitch fdb flush`"
+        );
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use vswitch_common::{
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
+    link::PortLink,
     map,
     port::{PortConfig, Slot},
     record::PortRecord,
@@ -20,6 +21,7 @@ pub struct Tables {
     state: Array<MapData, SwitchState>,
     ports: Array<MapData, PortConfig>,
     port_index: HashMap<MapData, u32, u32>,
+    port_links: Array<MapData, PortLink>,
     port_records: Array<MapData, PortRecord>,
     stats: PerCpuArray<MapData, PortStats>,
     pub(super) fdb: HashMap<MapData, FdbKey, FdbEntry>,
@@ -38,6 +40,7 @@ impl Tables {
             port_index: open(switch, map::PORT_INDEX, |data| {
                 HashMap::try_from(Map::HashMap(data))
             })?,
+            port_links: open(switch, map::PORT_LINKS, |data| Array::try_from(Map::Array(data)))?,
             port_records: open(switch, map::PORT_RECORDS, |data| {
                 Array::try_from(Map::Array(data))
             })?,
@@ -90,6 +93,16 @@ impl Tables {
     pub fn set_port(&mut self, slot: Slot, port: &PortConfig) -> Result<(), DatapathError> {
         self.ports.set(u32::from(slot), port, 0)?;
         self.void_verdicts()
+    }
+
+    /// Whether the device of a port is up, as the program knows.
+    pub fn link(&self, slot: Slot) -> Result<PortLink, DatapathError> {
+        Ok(self.port_links.get(&u32::from(slot), 0)?)
+    }
+
+    /// Notes it for a new port, which does not forward yet.
+    pub fn set_link(&mut self, slot: Slot, link: &PortLink) -> Result<(), DatapathError> {
+        Ok(self.port_links.set(u32::from(slot), link, 0)?)
     }
 
     /// The slot of the port with this device.

@@ -1,0 +1,87 @@
+//! Whether the device of a port can carry frames, as the kernel announces it.
+
+/// One row of the `PORT_LINKS` map. Written by the watch program; the controller writes it once, for a new port in the
+/// slot, before that port forwards.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortLink {
+    /// Number of times that the device went down: entries learned before the last time do not match it, so that they
+    /// are forgotten at once, without a walk over the FDB.
+    pub epoch: u16,
+    /// Not 0: the device is down or has no carrier.
+    pub down: u8,
+    /// Padding, always zero.
+    pub reserved: [u8; 5],
+}
+
+const _: () = assert!(size_of::<PortLink>() == 8);
+
+impl PortLink {
+    /// The first of a slot: up.
+    pub const UP: Self = Self {
+        epoch: 0,
+        down: 0,
+        reserved: [0; 5],
+    };
+
+    /// Whether the device is down or has no carrier.
+    #[inline(always)]
+    pub const fn is_down(&self) -> bool {
+        self.down != 0
+    }
+
+    /// What follows when the device is announced to be down, or up; `None` if that is known already.
+    #[inline(always)]
+    pub const fn announced(self, down: bool) -> Option<Self> {
+        match (self.is_down(), down) {
+            (false, true) => Some(Self {
+                epoch: self.epoch.wrapping_add(1),
+                down: 1,
+                ..self
+            }),
+            (true, false) => Some(Self { down: 0, ..self }),
+            (true, true) | (false, false) => None,
+        }
+    }
+}
+
+/// Where the running kernel keeps what the watch program reads, in bytes from the beginning of each structure. It
+/// differs from build to build of the kernel; the controller finds it in the kernel's own type information.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceLayout {
+    /// `net_device.ifindex`, an `int`.
+    pub ifindex: u32,
+    /// `net_device.flags`, an `unsigned int` of `IFF_*`.
+    pub flags: u32,
+    /// `net_device.state`, an `unsigned long` of `__LINK_STATE_*` bits.
+    pub state: u32,
+    /// `net_device.nd_net`, a pointer to a `struct net`.
+    pub net: u32,
+    /// `net.net_cookie`, a `u64`.
+    pub net_cookie: u32,
+}
+
+const _: () = assert!(size_of::<DeviceLayout>() == 20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_down_is_a_new_epoch() {
+        let down = PortLink::UP.announced(true).unwrap();
+        assert!(down.is_down());
+        assert_eq!(down.epoch, 1);
+        assert_eq!(down.announced(true), None);
+        let up = down.announced(false).unwrap();
+        assert!(!up.is_down());
+        assert_eq!(up.epoch, 1);
+        assert_eq!(up.announced(false), None);
+        let last = PortLink {
+            epoch: u16::MAX,
+            ..PortLink::UP
+        };
+        assert_eq!(last.announced(true).map(|link| link.epoch), Some(0));
+    }
+}
