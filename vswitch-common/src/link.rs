@@ -32,6 +32,7 @@ impl PortLink {
 
     /// What follows when the device goes down, and nobody will tell when it is up again.
     #[inline(always)]
+    #[must_use]
     pub const fn went_down(self) -> Self {
         Self {
             epoch: self.epoch.wrapping_add(1),
