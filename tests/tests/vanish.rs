@@ -2,6 +2,8 @@
 //! else is unharmed, and the same name can be used again.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::{fs::File, io::Write as _, os::fd::AsRawFd as _};
+
 use vswitch_tests::{
     frame::{Frame, station},
     iproute::{ip, link_exists},
@@ -11,7 +13,13 @@ use vswitch_tests::{
     wait,
 };
 
-on_both!(deleted_device, link_down_and_up, renamed);
+on_both!(
+    deleted_device,
+    link_down_and_up,
+    far_end_down_and_up,
+    static_behind_a_down_port,
+    renamed
+);
 
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
     let lan = Lan::new(sandbox, kind, 4);
@@ -92,6 +100,112 @@ fn link_down_and_up(kind: Kind) {
     lan.expect(1, &Frame::new(station(0x701), lan.mac(0)), &[0]);
     lan.expect(0, &Frame::new(lan.mac(0), station(0x701)), &[1]);
     lan.expect(0, &Frame::broadcast(lan.mac(0)), &[1, 2, 3]);
+}
+
+/// The port's device loses its carrier, because the interface in the station's namespace goes down.
+fn far_end_down_and_up(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = lan(&sandbox, kind);
+    let carrier_is = |wanted: bool| {
+        let flags = ip(&["link", "show", lan.port(1)]);
+        flags.contains("LOWER_UP") == wanted && flags.contains("state UP") == wanted
+    };
+    ip(&["-n", lan.port(1), "link", "set", "eth0", "down"]);
+    wait::until("the kernel has announced the loss of carrier", || {
+        carrier_is(false)
+    });
+    port_1_is_forgotten(&lan);
+    ip(&["-n", lan.port(1), "link", "set", "eth0", "up"]);
+    wait::until("the kernel has announced the carrier", || carrier_is(true));
+    if kind == Kind::Bridge {
+        wait::until("the bridge port forwards", || {
+            vswitch_tests::iproute::bridge_json(&["link", "show", "dev", lan.port(1)])[0]["state"]
+                == "forwarding"
+        });
+    }
+    // The wire reports once that it was down.
+    let _ = lan.stations[1].wire.try_receive();
+    // Nothing of the time before counts.
+    lan.expect(0, &Frame::new(lan.mac(0), station(0x701)), &[1, 2, 3]);
+    lan.expect(1, &Frame::new(station(0x701), lan.mac(0)), &[0]);
+    lan.expect(0, &Frame::new(lan.mac(0), station(0x701)), &[1]);
+    lan.expect(0, &Frame::broadcast(lan.mac(0)), &[1, 2, 3]);
+}
+
+/// What the user has added stays, and what is for it is not flooded.
+fn static_behind_a_down_port(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = lan(&sandbox, kind);
+    let fixed = station(0x702);
+    match kind {
+        Kind::Vswitch => drop(lan.cli().ok(&["fdb", "add", "lab", &fixed.to_string(), "a2"])),
+        Kind::Bridge => drop(vswitch_tests::iproute::bridge(&[
+            "fdb",
+            "add",
+            &fixed.to_string(),
+            "dev",
+            "a2",
+            "master",
+            "static",
+        ])),
+    }
+    lan.expect(0, &Frame::new(lan.mac(0), fixed), &[1]);
+    ip(&["link", "set", lan.port(1), "down"]);
+    lan.expect(0, &Frame::new(lan.mac(0), fixed), &[]);
+    lan.expect(0, &Frame::new(lan.mac(0), station(0x701)), &[2, 3]);
+    ip(&["link", "set", lan.port(1), "up"]);
+    if kind == Kind::Bridge {
+        wait::until("the bridge port forwards", || {
+            vswitch_tests::iproute::bridge_json(&["link", "show", "dev", lan.port(1)])[0]["state"]
+                == "forwarding"
+        });
+    }
+    let _ = lan.stations[1].wire.try_receive();
+    lan.expect(0, &Frame::new(lan.mac(0), fixed), &[1]);
+}
+
+/// A tap has its carrier from the program that has it open.
+#[test]
+fn program_of_a_tap_ends_and_begins_again() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = lan(&sandbox, Kind::Vswitch);
+    lan.cli().ok(&["port", "add", "lab", "t1", "--tap"]);
+    let guest = station(0x703);
+    for sequence in 0..2 {
+        // Unknown at first, and again after the program has ended.
+        lan.expect(0, &Frame::new(lan.mac(0), guest), &[1, 2, 3]);
+        let mut program = open_tap("t1");
+        let hello = Frame::broadcast(guest).sequence(sequence).build();
+        program.write_all(&hello).unwrap();
+        lan.expect_arrival(&hello, &[0, 1, 2, 3], "from the tap");
+        wait::until("the kernel has announced the carrier", || {
+            ip(&["link", "show", "t1"]).contains("state UP")
+        });
+        lan.expect(0, &Frame::new(lan.mac(0), guest), &[]);
+        drop(program);
+        wait::until("the kernel has announced the loss of carrier", || {
+            ip(&["link", "show", "t1"]).contains("state DOWN")
+        });
+    }
+}
+
+/// Opens an existing tap as a virtual machine does.
+fn open_tap(name: &str) -> File {
+    let tap = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")
+        .unwrap();
+    // SAFETY: an ifreq is plain data, for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI).unwrap();
+    // SAFETY: TUNSETIFF reads the name and the flags of the ifreq that it is given.
+    let code = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
+    assert_eq!(code, 0, "{}", std::io::Error::last_os_error());
+    tap
 }
 
 /// The port is the device, not its name.

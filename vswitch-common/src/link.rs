@@ -1,6 +1,6 @@
 //! Whether the device of a port can carry frames, as the kernel announces it.
 
-/// One row of the `PORT_LINKS` map. Written by the watch program; the controller writes it once, for a new port in the
+/// One row of the `PORT_LINKS` map. Written by the watch programs; the controller writes it once, for a new port in the
 /// slot, before that port forwards.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct PortLink {
     /// Number of times that the device went down: entries learned before the last time do not match it, so that they
     /// are forgotten at once, without a walk over the FDB.
     pub epoch: u16,
-    /// Not 0: the device is down or has no carrier.
+    /// Not 0: the device is down or has no carrier. Always 0 where the kernel tells only when a device goes down.
     pub down: u8,
     /// Padding, always zero.
     pub reserved: [u8; 5],
@@ -30,14 +30,23 @@ impl PortLink {
         self.down != 0
     }
 
+    /// What follows when the device goes down, and nobody will tell when it is up again.
+    #[inline(always)]
+    #[must_use]
+    pub const fn went_down(self) -> Self {
+        Self {
+            epoch: self.epoch.wrapping_add(1),
+            ..self
+        }
+    }
+
     /// What follows when the device is announced to be down, or up; `None` if that is known already.
     #[inline(always)]
     pub const fn announced(self, down: bool) -> Option<Self> {
         match (self.is_down(), down) {
             (false, true) => Some(Self {
-                epoch: self.epoch.wrapping_add(1),
                 down: 1,
-                ..self
+                ..self.went_down()
             }),
             (true, false) => Some(Self { down: 0, ..self }),
             (true, true) | (false, false) => None,
@@ -60,9 +69,13 @@ pub struct DeviceLayout {
     pub net: u32,
     /// `net.net_cookie`, a `u64`.
     pub net_cookie: u32,
+    /// `Qdisc.dev_queue`, a pointer to a `struct netdev_queue`.
+    pub queue: u32,
+    /// `netdev_queue.dev`, a pointer to a `struct net_device`.
+    pub queue_device: u32,
 }
 
-const _: () = assert!(size_of::<DeviceLayout>() == 20);
+const _: () = assert!(size_of::<DeviceLayout>() == 28);
 
 #[cfg(test)]
 mod tests {

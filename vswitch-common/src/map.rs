@@ -46,6 +46,11 @@ pub const PROGRAM_CLOCK: &str = "vswitch_clock";
 pub const PROGRAM_WATCH: &str = "vswitch_watch";
 /// The kernel function through which every change of a link's state is announced.
 pub const WATCHED: &str = "rtmsg_ifinfo";
+/// Name of the program that notices only when it goes down, at the tracepoint [`TRACEPOINT`]: for kernels that do not let
+/// their functions be traced.
+pub const PROGRAM_WATCH_DOWN: &str = "vswitch_watch_down";
+/// The tracepoint that is passed when the queues of a device that goes down are emptied.
+pub const TRACEPOINT: &str = "qdisc_reset";
 /// Name of the [`DeviceLayout`](crate::link::DeviceLayout) in the watch program, set when it is loaded.
 pub const DEVICE_LAYOUT: &str = "DEVICE_LAYOUT";
 

@@ -11,8 +11,8 @@ mod program;
 mod entry {
     use aya_ebpf::{
         bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
-        macros::{classifier, fentry},
-        programs::{FEntryContext, TcContext},
+        macros::{classifier, fentry, raw_tracepoint},
+        programs::{FEntryContext, RawTracePointContext, TcContext},
     };
     use vswitch_ebpf::outcome::Outcome;
 
@@ -47,6 +47,13 @@ mod entry {
     #[fentry(function = "rtmsg_ifinfo")]
     pub fn vswitch_watch(ctx: FEntryContext) -> i32 {
         watch::announced(&ctx);
+        0
+    }
+
+    /// Notices only when it goes down, for kernels that do not let their functions be traced.
+    #[raw_tracepoint(tracepoint = "qdisc_reset")]
+    pub fn vswitch_watch_down(ctx: RawTracePointContext) -> i32 {
+        watch::queue_emptied(&ctx);
         0
     }
 

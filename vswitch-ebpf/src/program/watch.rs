@@ -1,12 +1,17 @@
 //! The state of the ports' devices, noticed in the kernel at the moment in which it announces it to everybody.
 
-use aya_ebpf::{Global, programs::FEntryContext};
+use aya_ebpf::{
+    Global,
+    programs::{FEntryContext, RawTracePointContext},
+};
 use vswitch_common::{link::DeviceLayout, port::Slot};
 
 use super::{fdb, helper, tables};
 
 /// `IFF_UP` of `linux/if.h`.
 const UP: u32 = 1;
+/// `__LINK_STATE_START` of `linux/netdevice.h`, as a mask: the device is open.
+const OPEN: u64 = 1;
 /// `__LINK_STATE_NOCARRIER` of `linux/netdevice.h`, as a mask.
 const NO_CARRIER: u64 = 1 << 2;
 /// Place of the device among the arguments of `rtmsg_ifinfo`.
@@ -20,13 +25,16 @@ static DEVICE_LAYOUT: Global<DeviceLayout> = Global::new(DeviceLayout {
     state: 0,
     net: 0,
     net_cookie: 0,
+    queue: 0,
+    queue_device: 0,
 });
 
 /// A link is announced. If it is a port's, and it went down, then all that ages behind it is forgotten, as in
 /// `br_stp_disable_port` of the Linux bridge.
 #[inline(always)]
 pub fn announced(ctx: &FEntryContext) {
-    if let Some((slot, down)) = port(ctx)
+    if let Some(device) = helper::argument(ctx, DEVICE)
+        && let Some((slot, down)) = port(device)
         && let Some(link) = tables::link_mut(u32::from(slot))
         && let Some(changed) = link.announced(down)
     {
@@ -36,11 +44,31 @@ pub fn announced(ctx: &FEntryContext) {
     }
 }
 
-/// The port that is announced, and whether its device is down or has no carrier.
+/// A queue of a device is emptied: because the device goes down, or because somebody changes the queue. For kernels that
+/// have no [`announced`]. Coming up needs no notice then: what is learned from now on is of a new epoch.
 #[inline(always)]
-fn port(ctx: &FEntryContext) -> Option<(Slot, bool)> {
+pub fn queue_emptied(ctx: &RawTracePointContext) {
+    if let Some(device) = device_of(ctx.arg(0))
+        && let Some((slot, true)) = port(device)
+        && let Some(link) = tables::link_mut(u32::from(slot))
+    {
+        *link = link.went_down();
+        fdb::void_verdicts();
+    }
+}
+
+/// The device of a queue.
+#[inline(always)]
+fn device_of(qdisc: u64) -> Option<u64> {
     let layout = DEVICE_LAYOUT.load();
-    let device = helper::argument(ctx, DEVICE)?;
+    let queue: u64 = helper::kernel_memory(qdisc.wrapping_add(u64::from(layout.queue)))?;
+    helper::kernel_memory(queue.wrapping_add(u64::from(layout.queue_device)))
+}
+
+/// The port of a device, and whether that is down or has no carrier.
+#[inline(always)]
+fn port(device: u64) -> Option<(Slot, bool)> {
+    let layout = DEVICE_LAYOUT.load();
     let field = |offset: u32| device.wrapping_add(u64::from(offset));
     let slot = tables::slot_of(helper::kernel_memory(field(layout.ifindex))?)?;
     // Interface indices are unique in their namespace only.
@@ -51,5 +79,5 @@ fn port(ctx: &FEntryContext) -> Option<(Slot, bool)> {
     }
     let flags: u32 = helper::kernel_memory(field(layout.flags))?;
     let state: u64 = helper::kernel_memory(field(layout.state))?;
-    Some((slot, flags & UP == 0 || state & NO_CARRIER != 0))
+    Some((slot, flags & UP == 0 || state & (OPEN | NO_CARRIER) != OPEN))
 }

@@ -44,7 +44,7 @@ pub struct Selection {
 
 /// Whether the port of an entry exists and is in use, and did not forget the entry when its device went down. As
 /// `is_alive` of the program.
-fn is_alive(entry: &FdbEntry, port: &PortConfig, link: &PortLink) -> bool {
+fn is_alive(entry: &FdbEntry, port: &PortConfig, link: PortLink) -> bool {
     port.ifindex != 0
         && port.incarnation == entry.incarnation
         && !(entry.kind().ages() && (link.is_down() || link.epoch != entry.epoch))
@@ -58,7 +58,7 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
     for (key, entry) in opened.tables.fdb_entries()? {
         let port = opened.tables.port(entry.slot)?;
         let link = opened.tables.link(entry.slot)?;
-        if is_alive(&entry, &port, &link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
+        if is_alive(&entry, &port, link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
             live.push((key, entry));
         }
     }
@@ -221,7 +221,7 @@ fn check_vlan(vlan: u16) -> Result<(), ControlError> {
 fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) -> Result<(), ControlError> {
     let row = opened.tables.port(entry.slot)?;
     let link = opened.tables.link(entry.slot)?;
-    if entry.kind() != FdbKind::Local || !is_alive(entry, &row, &link) {
+    if entry.kind() != FdbKind::Local || !is_alive(entry, &row, link) {
         return Ok(());
     }
     let port = links

@@ -5,7 +5,7 @@ use std::path::Path;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use vswitch_common::{
     config::SwitchConfig,
-    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, WATCHED},
+    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT, WATCHED},
 };
 
 use super::{DatapathError, feature, watch};
@@ -46,7 +46,8 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
     }
     if let Err(error) = kernel.and_then(|kernel| watch::start(directory, &mut object, &kernel)) {
         tracing::warn!(
-            "this kernel cannot tell the switch when a device goes down (fentry of `{WATCHED}`): {error}; \
+            "this kernel cannot tell the switch when a device goes down (fentry of `{WATCHED}`, tracepoint \
+             `{TRACEPOINT}`): {error}; \
              addresses behind it are forgotten by ageing, or by `vswitch fdb flush`"
         );
     }

@@ -1,17 +1,20 @@
-//! The program that notices in the kernel when a port's device goes down or up.
+//! The programs that notice in the kernel when a port's device goes down or up.
 //!
-//! The switch works without it on a kernel that cannot have it; what is behind a port that went down is then forgotten
+//! The switch works without them on a kernel that cannot have them; what is behind a port that went down is then forgotten
 //! by the next command, or by ageing.
 
-use std::{fs, path::Path};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
-    programs::{FEntry, links::FdLink},
+    programs::{FEntry, Program, RawTracePoint, links::FdLink},
 };
 use vswitch_common::{
     link::DeviceLayout,
-    map::{DEVICE_LAYOUT, PROGRAM_WATCH, WATCHED},
+    map::{DEVICE_LAYOUT, PROGRAM_WATCH, PROGRAM_WATCH_DOWN, TRACEPOINT, WATCHED},
 };
 
 use super::{DatapathError, btf::TypeInfo};
@@ -46,6 +49,8 @@ impl Kernel {
             state: offset("net_device", "state")?,
             net: offset("net_device", "nd_net")?,
             net_cookie: offset("net", "net_cookie")?,
+            queue: offset("Qdisc", "dev_queue")?,
+            queue_device: offset("netdev_queue", "dev")?,
         };
         let types = Btf::parse(&file, Endianness::default()).map_err(|error| unknown(error.to_string()))?;
         Ok(Self { types, layout })
@@ -59,32 +64,74 @@ impl Kernel {
     }
 }
 
-/// Starts watching. It goes on until the switch's directory is removed.
+/// How much a switch notices of the state of its ports' devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// When they go down and when they come up.
+    Full,
+    /// When they go down.
+    Down,
+    /// Nothing.
+    Off,
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Down => "down",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// Starts watching, as well as this kernel can. It goes on until the switch's directory is removed.
 ///
 /// # Errors
-/// When the kernel cannot trace its functions, or too many programs (38) watch the same one.
+/// When the kernel can do neither.
 pub fn start(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), DatapathError> {
-    let program: &mut FEntry = object
-        .program_mut(PROGRAM_WATCH)
-        .ok_or_else(|| DatapathError::Bpf {
-            what: "loading the BPF object",
-            cause: format!("it has no program `{PROGRAM_WATCH}`"),
-        })?
-        .try_into()?;
+    let Err(error) = announcements(switch, object, kernel) else {
+        return Ok(());
+    };
+    tracing::debug!("fentry of `{WATCHED}` is not available: {error}");
+    let program: &mut RawTracePoint = program(object, PROGRAM_WATCH_DOWN)?.try_into()?;
+    program
+        .load()
+        .map_err(|error| DatapathError::load(PROGRAM_WATCH_DOWN, &error))?;
+    let id = program.attach(TRACEPOINT)?;
+    FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH_DOWN))?;
+    Ok(())
+}
+
+/// Fails when the kernel does not let its functions be traced, or too many programs (38) trace the same one.
+fn announcements(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), DatapathError> {
+    let program: &mut FEntry = program(object, PROGRAM_WATCH)?.try_into()?;
     program
         .load(WATCHED, &kernel.types)
         .map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
     let id = program.attach()?;
-    let link = FdLink::from(program.take_link(id)?);
-    link.pin(pin(switch))?;
+    FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH))?;
     Ok(())
 }
 
-/// Whether a switch notices when a port's device goes down or up.
-pub fn is_on(switch: &Path) -> bool {
-    pin(switch).exists()
+/// What a switch notices.
+pub fn of(switch: &Path) -> Watch {
+    if pin(switch, PROGRAM_WATCH).exists() {
+        Watch::Full
+    } else if pin(switch, PROGRAM_WATCH_DOWN).exists() {
+        Watch::Down
+    } else {
+        Watch::Off
+    }
 }
 
-fn pin(switch: &Path) -> std::path::PathBuf {
-    switch.join("links").join("watch")
+fn program<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Program, DatapathError> {
+    object.program_mut(name).ok_or_else(|| DatapathError::Bpf {
+        what: "loading the BPF object",
+        cause: format!("it has no program `{name}`"),
+    })
+}
+
+fn pin(switch: &Path, program: &str) -> PathBuf {
+    switch.join("links").join(program)
 }

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     control::{ControlError, Opened, fdb},
-    datapath::{DatapathError, Store, attach, watch},
+    datapath::{
+        DatapathError, Store, attach,
+        watch::{self, Watch},
+    },
     host::{Host, HostError, Link, LinkKind, Uninterrupted},
     name::{IfName, SwitchName},
 };
@@ -127,7 +130,7 @@ async fn build(
 ///
 /// The device may change between the look and the note, after the kernel has told: so it is looked at once more.
 async fn note_link(host: &Host, opened: &mut Opened, slot: Slot, ifindex: u32) -> Result<(), ControlError> {
-    let watched = watch::is_on(&opened.directory);
+    let watched = watch::of(&opened.directory) == Watch::Full;
     let mut noted = None;
     loop {
         let up = !watched
