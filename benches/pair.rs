@@ -79,9 +79,7 @@ impl Pair {
         match self.way {
             Way::Direct => {
                 let [one, two] = names;
-                ip(&[
-                    "-n", one, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", two,
-                ]);
+                ip(&["-n", one, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", two]);
                 finish(0);
                 finish(1);
             }
@@ -90,9 +88,7 @@ impl Pair {
                 ip(&[&["link", "add", "bridge", "type", "bridge"], &options[..]].concat());
                 ip(&["link", "set", "bridge", "up"]);
                 for (end, name) in names.iter().enumerate() {
-                    ip(&[
-                        "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name,
-                    ]);
+                    ip(&["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name]);
                     ip(&["link", "set", name, "master", "bridge", "up"]);
                     finish(end);
                 }

@@ -18,17 +18,9 @@ fn nanoseconds(program: &SchedClassifier, ifname: &str, frame: &[u8], repeat: u3
     // struct __sk_buff up to and with `ifindex`, which is its eleventh word.
     let mut context = [0_u8; 44];
     context[40..].copy_from_slice(&if_nametoindex(ifname).expect("interface").to_ne_bytes());
-    let options = TestRunOptions {
-        data_in: Some(frame),
-        ctx_in: Some(&context),
-        repeat,
-        ..TestRunOptions::new()
-    };
-    program
-        .test_run(options)
-        .expect("run the program")
-        .duration
-        .as_nanos()
+    let options =
+        TestRunOptions { data_in: Some(frame), ctx_in: Some(&context), repeat, ..TestRunOptions::new() };
+    program.test_run(options).expect("run the program").duration.as_nanos()
 }
 
 fn scenarios(criterion: &mut Criterion) {
@@ -50,18 +42,14 @@ fn scenarios(criterion: &mut Criterion) {
         ("flood-3", Frame::broadcast(lan.mac(0)), REPEAT / 20),
     ];
     let mut group = criterion.benchmark_group("prog_run");
-    group
-        .sample_size(20)
-        .measurement_time(Duration::from_secs(2))
-        .warm_up_time(Duration::from_millis(500));
+    group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
     for (name, frame, repeat) in cases {
         let bytes = frame.build();
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
                 let rounds = iterations.div_ceil(u64::from(repeat)).max(1);
-                let total: u128 = (0..rounds)
-                    .map(|_| nanoseconds(&program, lan.port(0), black_box(&bytes), repeat))
-                    .sum();
+                let total: u128 =
+                    (0..rounds).map(|_| nanoseconds(&program, lan.port(0), black_box(&bytes), repeat)).sum();
                 let mean = u64::try_from(total / u128::from(rounds)).unwrap_or(u64::MAX);
                 Duration::from_nanos(mean * iterations)
             });

@@ -157,10 +157,6 @@ fn cubic(stream: &TcpStream) -> Result<()> {
             length,
         )
     };
-    ensure!(
-        code == 0,
-        "set TCP_CONGESTION to cubic: {}",
-        io::Error::last_os_error()
-    );
+    ensure!(code == 0, "set TCP_CONGESTION to cubic: {}", io::Error::last_os_error());
     Ok(())
 }

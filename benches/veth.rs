@@ -43,18 +43,10 @@ fn main() -> Result<()> {
         measure(rounds, |way| udp[way].one_way(DATAGRAMS / scale))?,
     );
     let trips = ROUND_TRIPS / scale;
-    report(
-        "UDP round trip, ns",
-        trips,
-        measure(rounds, |way| udp[way].round_trips(trips))?,
-    );
+    report("UDP round trip, ns", trips, measure(rounds, |way| udp[way].round_trips(trips))?);
     let bytes = BYTES / scale as usize;
     let mebibytes = u32::try_from(bytes >> 20)?;
-    report(
-        "TCP, ns/MiB",
-        mebibytes,
-        measure(rounds, |way| tcp[way].one_way(bytes))?,
-    );
+    report("TCP, ns/MiB", mebibytes, measure(rounds, |way| tcp[way].one_way(bytes))?);
     Ok(())
 }
 

@@ -35,8 +35,5 @@ fn main() {
 /// and with `--target` the triple, lie in between.
 fn built() -> Option<PathBuf> {
     let out = env::var_os("OUT_DIR")?;
-    Path::new(&out)
-        .ancestors()
-        .map(|dir| dir.join("bpf/vswitch.o"))
-        .find(|object| object.is_file())
+    Path::new(&out).ancestors().map(|dir| dir.join("bpf/vswitch.o")).find(|object| object.is_file())
 }

@@ -24,12 +24,7 @@ pub(crate) fn request(ifname: &str) -> Result<libc::ifreq> {
 /// # Errors
 /// When the interface does not exist or the kernel refuses the change.
 pub fn change_flags(ifname: &str, set: libc::c_int, clear: libc::c_int) -> Result<()> {
-    let control = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let control = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     let mut request = request(ifname)?;
     // SAFETY: SIOCGIFFLAGS reads the name of the ifreq that it is given and writes its flags.
     let code = unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
@@ -82,12 +77,7 @@ const OFFLOADS_OFF: [u32; 5] = [
 /// When the interface does not exist or its driver refuses.
 pub fn offloads_off(ifname: &str) -> Result<()> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
-    let control = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let control = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     for command in OFFLOADS_OFF {
         // struct ethtool_value: the command and what to set.
         let mut value = [command, 0_u32];

@@ -35,14 +35,7 @@ pub struct Frame {
 impl Frame {
     /// A small frame from one address to another.
     pub fn new(source: MacAddr, destination: MacAddr) -> Self {
-        Self {
-            destination,
-            source,
-            tags: Vec::new(),
-            ethertype: ETHERTYPE,
-            sequence: 0,
-            payload: 46,
-        }
+        Self { destination, source, tags: Vec::new(), ethertype: ETHERTYPE, sequence: 0, payload: 46 }
     }
 
     /// From a source to everybody.
@@ -89,16 +82,9 @@ impl Frame {
             bytes.put_u16(*control);
         }
         bytes.put_u16(self.ethertype);
-        let pattern = (0_u8..=250)
-            .cycle()
-            .map(|index| index ^ self.sequence.to_le_bytes()[0]);
-        let payload: Vec<u8> = self
-            .sequence
-            .to_be_bytes()
-            .into_iter()
-            .chain(pattern)
-            .take(self.payload)
-            .collect();
+        let pattern = (0_u8..=250).cycle().map(|index| index ^ self.sequence.to_le_bytes()[0]);
+        let payload: Vec<u8> =
+            self.sequence.to_be_bytes().into_iter().chain(pattern).take(self.payload).collect();
         bytes.put_slice(&payload);
         bytes.freeze()
     }

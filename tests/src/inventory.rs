@@ -30,10 +30,7 @@ impl Inventory {
                 let name = entry.expect("entry").file_name().to_string_lossy().into_owned();
                 // A file without a namespace is an inventory item too.
                 let inside = NetNs::open(&name).and_then(|namespace| namespace.run(links_of_thread));
-                links.insert(
-                    name,
-                    inside.unwrap_or_else(|error| vec![format!("no namespace: {error}")]),
-                );
+                links.insert(name, inside.unwrap_or_else(|error| vec![format!("no namespace: {error}")]));
             }
         }
         let mut pins = Vec::new();
@@ -54,10 +51,7 @@ impl Inventory {
             let links = links
                 .flat_map(|(namespace, links)| links.iter().map(move |link| format!("{namespace}: {link}")));
             let namespaces = inventory.links.keys().map(|name| format!("namespace {name}"));
-            links
-                .chain(namespaces)
-                .chain(inventory.pins.iter().cloned())
-                .collect()
+            links.chain(namespaces).chain(inventory.pins.iter().cloned()).collect()
         };
         let (before, after) = (lines(self), lines(other));
         let gone = before.difference(&after).map(|line| format!("- {line}"));

@@ -52,9 +52,7 @@ fn rows(text: &str) -> Vec<Value> {
     }
     // An element of which iproute2 prints nothing is printed as an empty object.
     let rows: Vec<Value> = serde_json::from_str(text).expect("JSON of iproute2");
-    rows.into_iter()
-        .filter(|row| row.as_object().is_some_and(|row| !row.is_empty()))
-        .collect()
+    rows.into_iter().filter(|row| row.as_object().is_some_and(|row| !row.is_empty())).collect()
 }
 
 #[track_caller]
@@ -64,10 +62,6 @@ fn run(program: &str, arguments: &[&str]) -> String {
         .output()
         .unwrap_or_else(|error| panic!("run `{program}`: {error}; install iproute2"));
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{program} {}: {complaint}",
-        arguments.join(" ")
-    );
+    assert!(output.status.success(), "{program} {}: {complaint}", arguments.join(" "));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -6,10 +6,7 @@
 //! A test then builds a [`topology::Lan`], on the switch or on the Linux bridge, and says which stations a frame
 //! reaches: [`topology::Lan::expect`]. A behaviour that both must show is written once and run on both
 //! ([`on_both`]): the bridge proves that the test is right.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a test harness panics by design when an expectation fails"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a test harness panics by design when an expectation fails")]
 
 pub mod demo;
 pub mod device;

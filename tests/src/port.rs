@@ -84,10 +84,7 @@ impl Port {
         }
         // SAFETY: the descriptor was just made and nobody else has it.
         let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-        let port = Self {
-            socket,
-            buffer: RefCell::new(vec![0; BUFFER]),
-        };
+        let port = Self { socket, buffer: RefCell::new(vec![0; BUFFER]) };
         port.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_QUEUE)?;
         port.set(libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
         if offload {
@@ -111,13 +108,7 @@ impl Port {
         let length = libc::socklen_t::try_from(size_of_val(&value))?;
         // SAFETY: the option's value is an int, whose length is given.
         let code = unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                level,
-                option,
-                (&raw const value).cast(),
-                length,
-            )
+            libc::setsockopt(self.socket.as_raw_fd(), level, option, (&raw const value).cast(), length)
         };
         if code < 0 {
             return Err(io::Error::last_os_error()).with_context(|| format!("socket option {option}"));
@@ -132,12 +123,7 @@ impl Port {
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         // SAFETY: the buffer is readable for its length.
         let sent = unsafe {
-            libc::send(
-                self.socket.as_raw_fd(),
-                frame.as_ptr().cast(),
-                frame.len(),
-                libc::MSG_DONTWAIT,
-            )
+            libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT)
         };
         if usize::try_from(sent).is_ok_and(|sent| sent == frame.len()) {
             Ok(())
@@ -152,12 +138,9 @@ impl Port {
     /// As [`Self::send`].
     pub fn send_offload(&self, offload: Offload, frame: &[u8]) -> io::Result<()> {
         let mut bytes = vec![offload.flags, offload.gso_type];
-        for field in [
-            offload.header_length,
-            offload.gso_size,
-            offload.checksum_start,
-            offload.checksum_offset,
-        ] {
+        for field in
+            [offload.header_length, offload.gso_size, offload.checksum_start, offload.checksum_offset]
+        {
             bytes.extend(field.to_ne_bytes());
         }
         bytes.extend(frame);
@@ -208,10 +191,7 @@ impl Port {
     fn receive_one(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<[u8; 4]>, u8)> {
         // SAFETY: a sockaddr_ll is plain data, for which all zeroes is a valid value.
         let mut from: libc::sockaddr_ll = unsafe { mem::zeroed() };
-        let mut part = libc::iovec {
-            iov_base: buffer.as_mut_ptr().cast(),
-            iov_len: buffer.len(),
-        };
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         let mut control = [0_u64; 16];
         // SAFETY: a msghdr is plain data, for which all zeroes is a valid value.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };

@@ -22,12 +22,10 @@ impl Random {
     /// When the variable is not a number.
     pub fn from_environment() -> Self {
         let seed = match env::var(VARIABLE) {
-            Ok(text) => text
-                .parse()
-                .unwrap_or_else(|_| panic!("{VARIABLE}=`{text}` is not a number")),
-            Err(_) => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |now| u64::from(now.subsec_nanos())),
+            Ok(text) => text.parse().unwrap_or_else(|_| panic!("{VARIABLE}=`{text}` is not a number")),
+            Err(_) => {
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::from(now.subsec_nanos()))
+            }
         };
         Self::new(seed)
     }

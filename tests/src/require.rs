@@ -10,9 +10,7 @@ use nix::sys::utsname::uname;
 pub fn kernel() -> (u32, u32) {
     let name = uname().expect("uname");
     let release = name.release().to_string_lossy().into_owned();
-    let mut parts = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse().unwrap_or(0));
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
@@ -22,10 +20,7 @@ pub fn kernel_has(feature: &str, major: u32, minor: u32) -> bool {
     let running = kernel();
     let has = running >= (major, minor);
     if !has {
-        println!(
-            "skipped: {feature} needs Linux {major}.{minor}, this is {}.{}",
-            running.0, running.1
-        );
+        println!("skipped: {feature} needs Linux {major}.{minor}, this is {}.{}", running.0, running.1);
     }
     has
 }

@@ -47,21 +47,13 @@ impl Sandbox {
             }
         })?;
         // What is mounted here must not show outside, nor the other way round.
-        mount(
-            None::<&str>,
-            "/",
-            None::<&str>,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            None::<&str>,
-        )
-        .context("make the mounts private")?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .context("make the mounts private")?;
         mount_fresh("tmpfs", "/run", Some("mode=0755"))?;
         mount_fresh("sysfs", "/sys", None)?;
         mount_fresh("bpf", "/sys/fs/bpf", Some("mode=0700"))?;
         device::up("lo")?;
-        Ok(Self {
-            not_send: PhantomData,
-        })
+        Ok(Self { not_send: PhantomData })
     }
 
     /// Makes a named network namespace with `lo` up, which `ip netns` sees as its own.
@@ -100,20 +92,11 @@ impl Sandbox {
 /// Makes the directory a shared mount of its own, as `ip netns add` does. If it were left to a later `ip netns add`,
 /// the names that exist by then would be mounted twice and could not be removed.
 fn prepare_netns_dir() -> Result<()> {
-    fs::DirBuilder::new()
-        .mode(0o755)
-        .recursive(true)
-        .create(NETNS_DIR)?;
+    fs::DirBuilder::new().mode(0o755).recursive(true).create(NETNS_DIR)?;
     let shared = MsFlags::MS_SHARED | MsFlags::MS_REC;
     if mount(None::<&str>, NETNS_DIR, None::<&str>, shared, None::<&str>).is_err() {
         // It is no mount point yet.
-        mount(
-            Some(NETNS_DIR),
-            NETNS_DIR,
-            None::<&str>,
-            MsFlags::MS_BIND | MsFlags::MS_REC,
-            None::<&str>,
-        )?;
+        mount(Some(NETNS_DIR), NETNS_DIR, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
         mount(None::<&str>, NETNS_DIR, None::<&str>, shared, None::<&str>)?;
     }
     Ok(())
@@ -139,10 +122,7 @@ impl NetNs {
     pub fn open(name: &str) -> Result<Self> {
         let path = Path::new(NETNS_DIR).join(name);
         let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            file,
-        })
+        Ok(Self { name: name.to_owned(), file })
     }
 
     /// The network namespace in which the calling thread is now.
@@ -152,10 +132,7 @@ impl NetNs {
     pub fn current() -> io::Result<Self> {
         // Not /proc/self: that is the process's first thread, which is not in the sandbox.
         let file = File::open("/proc/thread-self/ns/net")?;
-        Ok(Self {
-            name: String::new(),
-            file,
-        })
+        Ok(Self { name: String::new(), file })
     }
 
     /// Its name; empty if it has none.

@@ -28,14 +28,10 @@ pub struct Counters {
 impl Counters {
     fn parse(value: &Value) -> Self {
         let number = |name: &str| {
-            value[name]
-                .as_u64()
-                .unwrap_or_else(|| panic!("counter `{name}` is missing in {value}"))
+            value[name].as_u64().unwrap_or_else(|| panic!("counter `{name}` is missing in {value}"))
         };
         let reasons = |name: &str| {
-            let map = value[name]
-                .as_object()
-                .unwrap_or_else(|| panic!("`{name}` is missing in {value}"));
+            let map = value[name].as_object().unwrap_or_else(|| panic!("`{name}` is missing in {value}"));
             map.iter()
                 .map(|(word, count)| (word.clone(), count.as_u64().expect("a count")))
                 .filter(|(_, count)| *count > 0)
@@ -70,20 +66,12 @@ pub fn counters(cli: &Cli, switch: &str) -> Snapshot {
     let snapshot: Snapshot = cli
         .rows(&["port", "list", switch])
         .iter()
-        .map(|row| {
-            (
-                row["port"].as_str().expect("port").to_owned(),
-                Counters::parse(&row["counters"]),
-            )
-        })
+        .map(|row| (row["port"].as_str().expect("port").to_owned(), Counters::parse(&row["counters"])))
         .collect();
     for (port, counters) in &snapshot {
         let ended =
             counters.forwarded + counters.flooded + counters.local + counters.drops.values().sum::<u64>();
-        assert_eq!(
-            counters.rx_frames, ended,
-            "port `{port}` lost count: {counters:?}"
-        );
+        assert_eq!(counters.rx_frames, ended, "port `{port}` lost count: {counters:?}");
     }
     snapshot
 }

@@ -92,14 +92,7 @@ impl<'a> Lan<'a> {
                 None
             }
         };
-        Self {
-            sandbox,
-            kind,
-            name: name.to_owned(),
-            prefix,
-            stations: Vec::new(),
-            cli,
-        }
+        Self { sandbox, kind, name: name.to_owned(), prefix, stations: Vec::new(), cli }
     }
 
     /// One more station, with more arguments for `port add` (the bridge only understands `--mtu`). Gives its index.
@@ -118,36 +111,17 @@ impl<'a> Lan<'a> {
             }
             None => self.add_to_bridge(&port, mac, arguments),
         }
-        let wire = namespace
-            .run(|| device::change_flags("eth0", libc::IFF_NOARP, 0))
-            .expect("enter");
+        let wire = namespace.run(|| device::change_flags("eth0", libc::IFF_NOARP, 0)).expect("enter");
         wire.expect("switch ARP off");
         let wire = Port::open(&namespace, "eth0").expect("packet socket");
-        self.stations.push(Station {
-            port,
-            mac,
-            namespace,
-            wire,
-        });
+        self.stations.push(Station { port, mac, namespace, wire });
         index
     }
 
     fn add_to_bridge(&self, port: &str, mac: MacAddr, arguments: &[&str]) {
-        let mtu = arguments
-            .iter()
-            .position(|argument| *argument == "--mtu")
-            .map_or("1500", |at| arguments[at + 1]);
-        let peer = [
-            "peer",
-            "name",
-            "eth0",
-            "netns",
-            port,
-            "address",
-            &mac.to_string(),
-            "mtu",
-            mtu,
-        ];
+        let mtu =
+            arguments.iter().position(|argument| *argument == "--mtu").map_or("1500", |at| arguments[at + 1]);
+        let peer = ["peer", "name", "eth0", "netns", port, "address", &mac.to_string(), "mtu", mtu];
         ip(&[&["link", "add", port, "mtu", mtu, "type", "veth"], &peer[..]].concat());
         ip(&["-n", port, "link", "set", "eth0", "up"]);
         ip(&["link", "set", port, "up"]);
@@ -175,18 +149,12 @@ impl<'a> Lan<'a> {
     /// The address of the port's own device, at the switch's end.
     pub fn port_mac(&self, station: usize) -> MacAddr {
         let path = format!("/sys/class/net/{}/address", self.port(station));
-        fs::read_to_string(path)
-            .expect("address")
-            .trim()
-            .parse()
-            .expect("address")
+        fs::read_to_string(path).expect("address").trim().parse().expect("address")
     }
 
     /// All stations but one.
     pub fn others(&self, station: usize) -> Vec<usize> {
-        (0..self.stations.len())
-            .filter(|other| *other != station)
-            .collect()
+        (0..self.stations.len()).filter(|other| *other != station).collect()
     }
 
     /// Sends a frame from a station, and expects that exactly these stations get it, unchanged and exactly once, and
@@ -202,11 +170,7 @@ impl<'a> Lan<'a> {
         self.expect_arrival(&bytes, to, &format!("{frame:?} from {}", self.port(from)));
         if let (Some(before), Some(after)) = (before, self.counters()) {
             let port = self.port(from);
-            assert_eq!(
-                after[port].rx_frames,
-                before[port].rx_frames + 1,
-                "{frame:?}: {after:?}"
-            );
+            assert_eq!(after[port].rx_frames, before[port].rx_frames + 1, "{frame:?}: {after:?}");
         }
     }
 
@@ -218,11 +182,7 @@ impl<'a> Lan<'a> {
     pub fn expect_arrival(&self, bytes: &Bytes, to: &[usize], what: &str) {
         let got = self.collect(|got| to.iter().all(|station| !got[*station].is_empty()));
         for (station, frames) in got.iter().enumerate() {
-            let expected = if to.contains(&station) {
-                &[bytes.clone()][..]
-            } else {
-                &[]
-            };
+            let expected = if to.contains(&station) { &[bytes.clone()][..] } else { &[] };
             assert!(
                 frames == expected,
                 "{what}\nexpected at {to:?}; station {station} got {} frames: {frames:02x?}\n{}",
@@ -292,22 +252,9 @@ impl<'a> Lan<'a> {
         let word = if on { "on" } else { "off" };
         match &self.cli {
             Some(cli) => {
-                drop(cli.ok(&[
-                    "port",
-                    "set",
-                    &self.name,
-                    self.port(station),
-                    &format!("{flag}={word}"),
-                ]));
+                drop(cli.ok(&["port", "set", &self.name, self.port(station), &format!("{flag}={word}")]));
             }
-            None => drop(bridge(&[
-                "link",
-                "set",
-                "dev",
-                self.port(station),
-                &flag.replace('-', "_"),
-                word,
-            ])),
+            None => drop(bridge(&["link", "set", "dev", self.port(station), &flag.replace('-', "_"), word])),
         }
     }
 
@@ -337,15 +284,7 @@ impl<'a> Lan<'a> {
         let mac = mac.to_string();
         match &self.cli {
             Some(cli) => drop(cli.ok(&["fdb", "del", &self.name, &mac])),
-            None => drop(bridge(&[
-                "fdb",
-                "del",
-                &mac,
-                "dev",
-                self.port(station),
-                "master",
-                "dynamic",
-            ])),
+            None => drop(bridge(&["fdb", "del", &mac, "dev", self.port(station), "master", "dynamic"])),
         }
     }
 

@@ -25,9 +25,7 @@ pub fn tcp(from: &NetNs, to: &NetNs, address: Ipv4Addr, bytes: u64) -> Result<Du
         let far_end = scope.spawn(move || receive(&listener, bytes));
         let start = Instant::now();
         let sent = from.run(|| send(address, bytes))?;
-        let received = far_end
-            .join()
-            .map_err(|_| anyhow::anyhow!("the receiver panicked"))?;
+        let received = far_end.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))?;
         sent.context("send").and(received.context("receive"))?;
         Ok(start.elapsed())
     })
@@ -117,12 +115,6 @@ pub fn nstat(namespace: &NetNs) -> Result<BTreeMap<String, u64>> {
 /// As [`nstat`].
 pub fn checksum_errors(namespace: &NetNs) -> Result<Vec<(String, u64)>> {
     let counters = nstat(namespace)?;
-    ensure!(
-        counters.contains_key("TcpInCsumErrors"),
-        "this kernel does not count checksum errors"
-    );
-    Ok(counters
-        .into_iter()
-        .filter(|(name, value)| name.contains("Csum") && *value > 0)
-        .collect())
+    ensure!(counters.contains_key("TcpInCsumErrors"), "this kernel does not count checksum errors");
+    Ok(counters.into_iter().filter(|(name, value)| name.contains("Csum") && *value > 0).collect())
 }

@@ -114,10 +114,7 @@ impl Cli {
     }
 }
 
-#[expect(
-    clippy::return_self_not_must_use,
-    reason = "the expectation was the point, the output is extra"
-)]
+#[expect(clippy::return_self_not_must_use, reason = "the expectation was the point, the output is extra")]
 impl Output {
     /// Expects success.
     ///
@@ -125,14 +122,7 @@ impl Output {
     /// On any other exit code than 0.
     #[track_caller]
     pub fn ok(self) -> Self {
-        assert_eq!(
-            self.code,
-            Some(0),
-            "`{}` failed: {}{}",
-            self.command,
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.code, Some(0), "`{}` failed: {}{}", self.command, self.stdout, self.stderr);
         self
     }
 
@@ -161,17 +151,9 @@ impl Output {
             self.stdout,
             self.stderr
         );
-        assert_eq!(
-            self.stdout, "",
-            "`{}` printed data although it failed",
-            self.command
-        );
+        assert_eq!(self.stdout, "", "`{}` printed data although it failed", self.command);
         let lines = self.stderr.trim_end().lines().count();
-        assert_eq!(
-            lines, 1,
-            "`{}` needs one line on standard error: {}",
-            self.command, self.stderr
-        );
+        assert_eq!(lines, 1, "`{}` needs one line on standard error: {}", self.command, self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }

@@ -15,11 +15,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 #[track_caller]
 pub fn until(what: &str, condition: impl FnMut() -> bool) {
     let start = Instant::now();
-    assert!(
-        within(DEADLINE, condition),
-        "not within {:?}: {what}",
-        start.elapsed()
-    );
+    assert!(within(DEADLINE, condition), "not within {:?}: {what}", start.elapsed());
 }
 
 /// Polls until the condition holds or the time is over; whether it came to hold.

@@ -41,9 +41,7 @@ fn talk_is_remembered(kind: Kind) {
     }
     // The third station has been silent since its introduction, longer than the others' renewals were apart.
     thread::sleep(SLACK);
-    let known: Vec<_> = [0, 1]
-        .map(|n| (lan.mac(n).to_string(), lan.port(n).to_owned()))
-        .to_vec();
+    let known: Vec<_> = [0, 1].map(|n| (lan.mac(n).to_string(), lan.port(n).to_owned())).to_vec();
     assert_eq!(lan.learned(), known, "{}", lan.dump());
 }
 

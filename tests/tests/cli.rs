@@ -8,12 +8,7 @@ const VERBS: [(&str, &[&str]); 5] = [
     ("switch", &["add", "del", "list", "show", "set"]),
     ("port", &["add", "del", "list", "show", "set"]),
     ("fdb", &["list", "add", "del", "flush"]),
-    (
-        "ns",
-        &[
-            "add", "del", "list", "exec", "pids", "identify", "attach", "set-id", "list-id",
-        ],
-    ),
+    ("ns", &["add", "del", "list", "exec", "pids", "identify", "attach", "set-id", "list-id"]),
     ("link", &["list", "show", "add", "del", "set"]),
 ];
 
@@ -23,10 +18,7 @@ fn help_has_an_example_everywhere() {
     for (noun, verbs) in VERBS {
         let overview = cli.ok(&[noun, "--help"]).stdout;
         for verb in verbs {
-            assert!(
-                overview.contains(verb),
-                "`{noun} --help` does not name `{verb}`: {overview}"
-            );
+            assert!(overview.contains(verb), "`{noun} --help` does not name `{verb}`: {overview}");
             let help = cli.ok(&[noun, verb, "--help"]);
             assert!(help.stderr.is_empty(), "{help:?}");
             let example = format!("vswitch {noun} {verb}");
@@ -48,17 +40,9 @@ fn no_colours_in_a_pipe() {
     let _sandbox = Sandbox::enter().expect("sandbox");
     let cli = Cli::find();
     cli.ok(&["switch", "add", "lab"]);
-    for arguments in [
-        &["--help"][..],
-        &["port", "add", "--help"],
-        &["port", "list", "lab"],
-        &["nosuch"],
-    ] {
+    for arguments in [&["--help"][..], &["port", "add", "--help"], &["port", "list", "lab"], &["nosuch"]] {
         let output = cli.run(arguments);
-        assert!(
-            !(output.stdout + &output.stderr).contains('\x1b'),
-            "{arguments:?} prints escape sequences"
-        );
+        assert!(!(output.stdout + &output.stderr).contains('\x1b'), "{arguments:?} prints escape sequences");
     }
 }
 
@@ -78,11 +62,7 @@ fn a_change_is_silent() {
         "switch del lab",
     ] {
         let output = cli.ok(&line.split(' ').collect::<Vec<_>>());
-        assert_eq!(
-            (output.stdout.as_str(), output.stderr.as_str()),
-            ("", ""),
-            "vswitch {line}"
-        );
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "vswitch {line}");
     }
 }
 
@@ -94,17 +74,8 @@ fn a_broken_pipe_is_success() {
     let mut child = cli.spawn(&["--json", "link", "list"]);
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("wait");
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn keys(value: &Value, names: &[&str]) {
@@ -155,58 +126,25 @@ fn json_of_ports() {
         keys(row, &contract);
         keys(
             &row["counters"],
-            &[
-                "rx_frames",
-                "rx_bytes",
-                "forwarded",
-                "flooded",
-                "local",
-                "tx_frames",
-                "tx_bytes",
-            ],
+            &["rx_frames", "rx_bytes", "forwarded", "flooded", "local", "tx_frames", "tx_bytes"],
         );
-        assert!(
-            row["counters"]["drops"].is_object() && row["counters"]["tx_drops"].is_object(),
-            "{row}"
-        );
-        let link = links
-            .iter()
-            .find(|link| link["ifname"] == row["port"])
-            .expect("its device");
-        assert_eq!(
-            (&row["ifindex"], &row["mtu"]),
-            (&link["ifindex"], &link["mtu"]),
-            "{row}"
-        );
+        assert!(row["counters"]["drops"].is_object() && row["counters"]["tx_drops"].is_object(), "{row}");
+        let link = links.iter().find(|link| link["ifname"] == row["port"]).expect("its device");
+        assert_eq!((&row["ifindex"], &row["mtu"]), (&link["ifindex"], &link["mtu"]), "{row}");
         assert_eq!(row["switch"], "lab");
         assert_eq!(row["datapath"], "tc");
     }
     let field =
         |port: &str, name: &str| rows.iter().find(|row| row["port"] == port).expect("port")[name].clone();
-    assert_eq!(
-        ["web", "vm0", "up0"].map(|port| field(port, "kind")),
-        ["netns", "tap", "host"]
-    );
-    assert_eq!(
-        (field("web", "netns"), field("web", "peer_ifname")),
-        ("mine".into(), "eth0".into())
-    );
-    assert_eq!(
-        (field("web", "mtu"), field("web", "redirect")),
-        (1400.into(), "peer".into())
-    );
+    assert_eq!(["web", "vm0", "up0"].map(|port| field(port, "kind")), ["netns", "tap", "host"]);
+    assert_eq!((field("web", "netns"), field("web", "peer_ifname")), ("mine".into(), "eth0".into()));
+    assert_eq!((field("web", "mtu"), field("web", "redirect")), (1400.into(), "peer".into()));
     // The other end is in the same namespace, where redirect_peer would drop.
-    assert_eq!(
-        (field("up0", "peer_ifname"), field("up0", "redirect")),
-        ("up0-host".into(), "dev".into())
-    );
+    assert_eq!((field("up0", "peer_ifname"), field("up0", "redirect")), ("up0-host".into(), "dev".into()));
     assert_eq!(field("vm0", "netns"), Value::Null);
     let inside =
         vswitch_tests::sandbox::in_ns("mine", || ip_json(&["address", "show", "eth0"])).expect("enter");
-    assert_eq!(
-        (&inside[0]["address"], &inside[0]["mtu"]),
-        (&mac.as_str().into(), &1400.into())
-    );
+    assert_eq!((&inside[0]["address"], &inside[0]["mtu"]), (&mac.as_str().into(), &1400.into()));
     assert_eq!(inside[0]["addr_info"][0]["local"], "10.0.0.1");
     let lo = vswitch_tests::sandbox::in_ns("mine", || ip_json(&["link", "show", "lo"])).expect("enter");
     assert!(lo[0]["flags"].to_string().contains("\"UP\""));
@@ -228,17 +166,10 @@ fn json_of_addresses() {
         keys(row, &["mac", "vlan", "port", "kind", "age_ms"]);
         assert_eq!((&row["vlan"], &row["port"]), (&0.into(), &"web".into()), "{row}");
     }
-    let kind = |mac: &str| {
-        rows.iter()
-            .find(|row| row["mac"] == mac)
-            .map(|row| row["kind"].clone())
-    };
+    let kind = |mac: &str| rows.iter().find(|row| row["mac"] == mac).map(|row| row["kind"].clone());
     assert_eq!(kind("02:00:00:00:00:09"), Some("static".into()));
     assert_eq!(kind("02:00:00:00:00:0a"), Some("sticky".into()));
-    let device = ip_json(&["link", "show", "web"])[0]["address"]
-        .as_str()
-        .expect("address")
-        .to_owned();
+    let device = ip_json(&["link", "show", "web"])[0]["address"].as_str().expect("address").to_owned();
     assert_eq!(kind(&device), Some("local".into()));
 }
 

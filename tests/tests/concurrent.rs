@@ -25,10 +25,7 @@ fn finish(children: Vec<Child>) -> Vec<(Option<i32>, String)> {
         .into_iter()
         .map(|child| {
             let output = child.wait_with_output().unwrap();
-            (
-                output.status.code(),
-                String::from_utf8_lossy(&output.stderr).into_owned(),
-            )
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
         })
         .collect()
 }
@@ -49,9 +46,7 @@ fn ports_added_at_once() {
     }
     let rows = cli.rows(&["port", "list", "lab"]);
     assert_eq!(rows.len(), 8);
-    let children = (0..8)
-        .map(|number| cli.spawn(&["port", "del", "lab", &format!("p{number}")]))
-        .collect();
+    let children = (0..8).map(|number| cli.spawn(&["port", "del", "lab", &format!("p{number}")])).collect();
     for (code, message) in finish(children) {
         assert_eq!(code, Some(0), "{message}");
     }
@@ -70,10 +65,7 @@ fn the_same_port_twice_at_once() {
         let (good, bad): (Vec<_>, Vec<_>) = results.into_iter().partition(|(code, _)| *code == Some(0));
         assert_eq!(good.len(), 1, "round {round}: {bad:?}");
         for (code, message) in bad {
-            assert!(
-                code == Some(1) && message.lines().count() == 1,
-                "round {round}: {message}"
-            );
+            assert!(code == Some(1) && message.lines().count() == 1, "round {round}: {message}");
         }
         assert_eq!(cli.rows(&["port", "list", "lab"]).len(), 1);
         cli.ok(&["port", "del", "lab", "p"]);
@@ -87,17 +79,9 @@ fn switches_made_and_removed_at_once() {
     let cli = Cli::find();
     for _ in 0..5 {
         let results = finish((0..4).map(|_| cli.spawn(&["switch", "add", "lab"])).collect());
-        assert_eq!(
-            results.iter().filter(|(code, _)| *code == Some(0)).count(),
-            1,
-            "{results:?}"
-        );
+        assert_eq!(results.iter().filter(|(code, _)| *code == Some(0)).count(), 1, "{results:?}");
         let results = finish((0..4).map(|_| cli.spawn(&["switch", "del", "lab"])).collect());
-        assert_eq!(
-            results.iter().filter(|(code, _)| *code == Some(0)).count(),
-            1,
-            "{results:?}"
-        );
+        assert_eq!(results.iter().filter(|(code, _)| *code == Some(0)).count(), 1, "{results:?}");
     }
     assert!(!Inventory::take().has_switches());
 }
@@ -112,10 +96,9 @@ fn frames_pass_while_ports_come_and_go() {
     let cli = lan.cli().clone();
     let mut sequence = 0;
     for _ in 0..5 {
-        for arguments in [
-            &["port", "add", "lab", "extra", "--netns", "extra"][..],
-            &["port", "del", "lab", "extra"],
-        ] {
+        for arguments in
+            [&["port", "add", "lab", "extra", "--netns", "extra"][..], &["port", "del", "lab", "extra"]]
+        {
             let mut child = cli.spawn(arguments);
             while child.try_wait().unwrap().is_none() {
                 sequence += 1;
@@ -140,21 +123,12 @@ fn interrupted(cli: &Cli, arguments: &[&str], signal: Signal, after: Duration) {
 
 /// The port is whole or not there at all.
 fn old_or_new(cli: &Cli, context: &str) -> bool {
-    let there = cli
-        .rows(&["port", "list", "lab"])
-        .iter()
-        .any(|row| row["port"] == "p");
+    let there = cli.rows(&["port", "list", "lab"]).iter().any(|row| row["port"] == "p");
     assert_eq!(link_exists("p"), there, "{context}: the device");
     assert_eq!(NetNs::open("n").is_ok(), there, "{context}: the namespace");
     if there {
-        let inside = NetNs::open("n")
-            .unwrap()
-            .run(|| ip(&["address", "show", "eth0"]))
-            .unwrap();
-        assert!(
-            inside.contains("10.0.0.9/24") && inside.contains("LOWER_UP"),
-            "{context}: {inside}"
-        );
+        let inside = NetNs::open("n").unwrap().run(|| ip(&["address", "show", "eth0"])).unwrap();
+        assert!(inside.contains("10.0.0.9/24") && inside.contains("LOWER_UP"), "{context}: {inside}");
     }
     there
 }
@@ -182,10 +156,7 @@ fn ctrl_c_at_any_point() {
         let after = random.up_to(whole * 6 / 5);
         let command: &[&str] = if old_or_new(&cli, "before") { &DEL } else { &ADD };
         interrupted(&cli, command, signal, after);
-        old_or_new(
-            &cli,
-            &format!("round {round}: {signal} after {after:?} in {command:?}"),
-        );
+        old_or_new(&cli, &format!("round {round}: {signal} after {after:?} in {command:?}"));
     }
     cli.ok(&["switch", "del", "lab"]);
     assert!(!link_exists("p") && NetNs::open("n").is_err());
@@ -205,10 +176,7 @@ fn killed_at_any_point() {
         interrupted(&cli, command, Signal::SIGKILL, after);
         cli.ok(&["port", "add", "lab", "next", "--netns", "next"]);
         cli.ok(&["port", "del", "lab", "next"]);
-        old_or_new(
-            &cli,
-            &format!("round {round}: killed after {after:?} in {command:?}"),
-        );
+        old_or_new(&cli, &format!("round {round}: killed after {after:?} in {command:?}"));
     }
     cli.ok(&["switch", "del", "lab"]);
     assert!(!link_exists("p") && NetNs::open("n").is_err());
@@ -227,35 +195,22 @@ fn the_device_is_lost_half_way() {
         let child = cli.spawn(&ADD);
         let end = std::time::Instant::now() + random.up_to(whole);
         while std::time::Instant::now() < end && !link_exists("p") {}
-        let lost = std::process::Command::new("ip")
-            .args(["link", "del", "p"])
-            .output()
-            .unwrap()
-            .status
-            .success();
+        let lost =
+            std::process::Command::new("ip").args(["link", "del", "p"]).output().unwrap().status.success();
         let output = child.wait_with_output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        let there = cli
-            .rows(&["port", "list", "lab"])
-            .iter()
-            .any(|row| row["port"] == "p");
+        let there = cli.rows(&["port", "list", "lab"]).iter().any(|row| row["port"] == "p");
         match output.status.code() {
             Some(0) => assert!(there, "round {round}: lost {lost}: done, but not listed"),
             Some(1) => {
                 assert_eq!(message.lines().count(), 1, "round {round}: {message}");
-                assert!(
-                    !there && !link_exists("p") && NetNs::open("n").is_err(),
-                    "round {round}: {message}"
-                );
+                assert!(!there && !link_exists("p") && NetNs::open("n").is_err(), "round {round}: {message}");
             }
             other => panic!("round {round}: {other:?} {message}"),
         }
         if there {
             cli.ok(&DEL);
         }
-        assert!(
-            !link_exists("p") && NetNs::open("n").is_err(),
-            "round {round}: {message}"
-        );
+        assert!(!link_exists("p") && NetNs::open("n").is_err(), "round {round}: {message}");
     }
 }

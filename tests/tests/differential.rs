@@ -84,18 +84,14 @@ fn compare(kind: Kind, frames: usize, prepare: impl Fn(&Lan)) {
     let mut arrived = 0;
     for burst in 0..frames.div_ceil(BURST) {
         let from = random.below(PORTS);
-        let sent: Vec<Frame> = (0..BURST)
-            .map(|number| any_frame(&mut random, from, &devices, number))
-            .collect();
+        let sent: Vec<Frame> =
+            (0..BURST).map(|number| any_frame(&mut random, from, &devices, number)).collect();
         let what = |lan: &Lan| send_burst(lan, from, &sent, burst);
         let (expected, found) = (what(&reference), what(&subject));
         arrived += found.iter().map(Vec::len).sum::<usize>();
         for port in 0..PORTS {
             same(&expected[port], &found[port], &|| {
-                format!(
-                    "burst {burst} from station {from}, at station {port}\n{}",
-                    subject.dump()
-                )
+                format!("burst {burst} from station {from}, at station {port}\n{}", subject.dump())
             });
         }
         if burst % 25 == 24 {
@@ -109,10 +105,7 @@ fn compare(kind: Kind, frames: usize, prepare: impl Fn(&Lan)) {
     same_tables(&reference, &subject);
     subject.counters();
     // About half of the frames are known unicast, and each flooded one arrives several times.
-    assert!(
-        arrived > frames,
-        "{arrived} arrivals of {frames} frames are too few to have compared anything"
-    );
+    assert!(arrived > frames, "{arrived} arrivals of {frames} frames are too few to have compared anything");
     println!("{frames} frames, {arrived} arrivals, all the same");
 }
 
@@ -183,30 +176,17 @@ fn send_burst(lan: &Lan, from: usize, frames: &[Frame], burst: usize) -> Vec<Vec
         // The kernel does not even send what is too long for the station itself.
         refused += usize::from(lan.stations[from].wire.send(&frame.build()).is_err());
     }
-    assert!(
-        refused < frames.len() / 2,
-        "{refused} of {} frames were not sent",
-        frames.len()
-    );
+    assert!(refused < frames.len() / 2, "{refused} of {} frames were not sent", frames.len());
     let other = (from + 1) % PORTS;
     let number = u32::try_from(burst).unwrap();
     let marks = [from, other].map(|sender| {
         let source = station(0x7e00 + u16::try_from(sender).unwrap());
-        let mark = Frame::broadcast(source)
-            .ethertype(MARKER)
-            .sequence(number)
-            .build();
+        let mark = Frame::broadcast(source).ethertype(MARKER).sequence(number).build();
         lan.stations[sender].wire.send(&mark).expect("send the marker");
         (sender, mark)
     });
     let mut missing: Vec<Vec<&Bytes>> = (0..PORTS)
-        .map(|port| {
-            marks
-                .iter()
-                .filter(|(sender, _)| *sender != port)
-                .map(|(_, mark)| mark)
-                .collect()
-        })
+        .map(|port| marks.iter().filter(|(sender, _)| *sender != port).map(|(_, mark)| mark).collect())
         .collect();
     let wires: Vec<&Port> = lan.stations.iter().map(|station| &station.wire).collect();
     let mut got = vec![Vec::new(); PORTS];
@@ -267,15 +247,7 @@ fn same(expected: &[Bytes], found: &[Bytes], what: &dyn Fn() -> String) {
 /// Both have learned the same addresses on the same ports.
 fn same_tables(reference: &Lan, subject: &Lan) {
     let table = |lan: &Lan| -> Vec<(String, String)> {
-        lan.learned()
-            .into_iter()
-            .map(|(mac, port)| (mac, port[1..].to_owned()))
-            .collect()
+        lan.learned().into_iter().map(|(mac, port)| (mac, port[1..].to_owned())).collect()
     };
-    assert_eq!(
-        table(reference),
-        table(subject),
-        "bridge on the left\n{}",
-        subject.dump()
-    );
+    assert_eq!(table(reference), table(subject), "bridge on the left\n{}", subject.dump());
 }

@@ -15,26 +15,12 @@ use vswitch_tests::{
 fn scene(sandbox: &Sandbox) -> Cli {
     let cli = Cli::find();
     sandbox.netns("mine").expect("namespace");
-    for arguments in [
-        "link add br0 type bridge",
-        "link add free type veth peer name free-peer",
-    ] {
+    for arguments in ["link add br0 type bridge", "link add free type veth peer name free-peer"] {
         ip(&arguments.split(' ').collect::<Vec<_>>());
     }
-    ip(&[
-        "link", "add", "inbridge", "master", "br0", "type", "veth", "peer", "name", "outside",
-    ]);
+    ip(&["link", "add", "inbridge", "master", "br0", "type", "veth", "peer", "name", "outside"]);
     cli.ok(&["switch", "add", "lab"]);
-    cli.ok(&[
-        "port",
-        "add",
-        "lab",
-        "web",
-        "--netns",
-        "web",
-        "--ip",
-        "10.0.0.1/24",
-    ]);
+    cli.ok(&["port", "add", "lab", "web", "--netns", "web", "--ip", "10.0.0.1/24"]);
     cli.ok(&["port", "add", "lab", "tap0", "--tap"]);
     cli.ok(&["switch", "add", "other"]);
     cli.ok(&["port", "add", "other", "far", "--netns", "far"]);
@@ -66,10 +52,7 @@ fn all_refused(lines: &[(&str, &[&str])]) {
             }
         }
         if Inventory::take() != before {
-            complain(&format!(
-                "changed something from {before:#?} to {:#?}",
-                Inventory::take()
-            ));
+            complain(&format!("changed something from {before:#?} to {:#?}", Inventory::take()));
             break;
         }
     }
@@ -109,18 +92,12 @@ fn bad_names() {
         ("switch add a/b", &["a/b"]),
         ("switch add a.b", &["a.b"]),
         ("switch add abcdefghijabcdefghijabcdefghijabc", &["32"]),
-        (
-            "port add lab abcdefghijklmnop --netns mine",
-            &["abcdefghijklmnop", "15"],
-        ),
+        ("port add lab abcdefghijklmnop --netns mine", &["abcdefghijklmnop", "15"]),
         ("port add lab a/b --netns mine", &["a/b"]),
         ("port add lab a:b --netns mine", &["a:b"]),
         ("port add lab p --netns a/b", &["a/b"]),
         ("port add lab p --netns ..", &[".."]),
-        (
-            "port add lab p --netns mine --ifname abcdefghijklmnop",
-            &["abcdefghijklmnop", "15"],
-        ),
+        ("port add lab p --netns mine --ifname abcdefghijklmnop", &["abcdefghijklmnop", "15"]),
         ("port add lab p --netns mine --ifname a/b", &["a/b"]),
         ("port add lab abcdefghijk --host", &["abcdefghijk"]),
         ("ns add a/b", &["a/b"]),
@@ -151,38 +128,17 @@ fn taken() {
 fn bad_values() {
     all_refused(&[
         ("port add lab p --netns mine --mac zz", &["zz"]),
-        (
-            "port add lab p --netns mine --mac 02:00:00:00:00",
-            &["02:00:00:00:00"],
-        ),
-        (
-            "port add lab p --netns mine --mac 01:00:00:00:00:01",
-            &["01:00:00:00:00:01"],
-        ),
-        (
-            "port add lab p --netns mine --mac ff:ff:ff:ff:ff:ff",
-            &["ff:ff:ff:ff:ff:ff"],
-        ),
-        (
-            "port add lab p --netns mine --mac 00:00:00:00:00:00",
-            &["00:00:00:00:00:00"],
-        ),
+        ("port add lab p --netns mine --mac 02:00:00:00:00", &["02:00:00:00:00"]),
+        ("port add lab p --netns mine --mac 01:00:00:00:00:01", &["01:00:00:00:00:01"]),
+        ("port add lab p --netns mine --mac ff:ff:ff:ff:ff:ff", &["ff:ff:ff:ff:ff:ff"]),
+        ("port add lab p --netns mine --mac 00:00:00:00:00:00", &["00:00:00:00:00:00"]),
         ("port add lab p --netns mine --ip 10.0.0.1/33", &["10.0.0.1/33"]),
         ("port add lab p --netns mine --ip 10.0.0/24", &["10.0.0/24"]),
-        (
-            "port add lab p --netns mine --ip 10.0.0.300/24",
-            &["10.0.0.300/24"],
-        ),
+        ("port add lab p --netns mine --ip 10.0.0.300/24", &["10.0.0.300/24"]),
         ("port add lab p --netns mine --ip fd00::1/129", &["fd00::1/129"]),
-        (
-            "port add lab p --netns mine --ip 10.0.0.2/24 --via 10.1.0.1",
-            &["10.1.0.1"],
-        ),
+        ("port add lab p --netns mine --ip 10.0.0.2/24 --via 10.1.0.1", &["10.1.0.1"]),
         ("port add lab p --netns mine --via 10.1.0.1", &["10.1.0.1"]),
-        (
-            "port add lab p --netns mine --ip 10.0.0.2/24 --via nonsense",
-            &["nonsense"],
-        ),
+        ("port add lab p --netns mine --ip 10.0.0.2/24 --via nonsense", &["nonsense"]),
         ("port add lab p --netns mine --mtu 67", &["67"]),
         ("port add lab p --netns mine --mtu 65536", &["65536"]),
         ("port add lab p --netns mine --mtu -1", &["-1"]),
@@ -231,8 +187,7 @@ fn all_keys_or_none() {
     let cli = scene(&sandbox);
     let options = || cli.rows(&["port", "list", "lab"])[0]["options"].clone();
     let before = options();
-    cli.run(&["port", "set", "lab", "web", "flood=off", "learning=maybe"])
-        .refused();
+    cli.run(&["port", "set", "lab", "web", "flood=off", "learning=maybe"]).refused();
     assert_eq!(options(), before);
 }
 
@@ -242,11 +197,7 @@ fn missing_privilege() {
     let sandbox = Sandbox::enter().expect("sandbox");
     let cli = scene(&sandbox);
     let before = Inventory::take();
-    for line in [
-        "switch add new",
-        "port add lab p --netns mine",
-        "port del lab web",
-    ] {
+    for line in ["switch add new", "port add lab p --netns mine", "port del lab web"] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let mut command = cli.command(&arguments);
         // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
@@ -277,16 +228,9 @@ fn bpffs_is_not_mounted() {
     let _sandbox = Sandbox::enter().expect("sandbox");
     umount2("/sys/fs/bpf", MntFlags::empty()).expect("unmount");
     let cli = Cli::find();
-    for arguments in [
-        &["switch", "add", "lab"][..],
-        &["switch", "list"],
-        &["port", "list", "lab"],
-    ] {
+    for arguments in [&["switch", "add", "lab"][..], &["switch", "list"], &["port", "list", "lab"]] {
         let output = cli.run(arguments).refused();
-        assert!(
-            output.stderr.contains("/sys/fs/bpf") && output.stderr.contains("mount"),
-            "{output:?}"
-        );
+        assert!(output.stderr.contains("/sys/fs/bpf") && output.stderr.contains("mount"), "{output:?}");
     }
 }
 

@@ -8,15 +8,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(
-    learning,
-    flood,
-    mcast_flood,
-    bcast_flood,
-    isolated,
-    hairpin,
-    locked
-);
+on_both!(learning, flood, mcast_flood, bcast_flood, isolated, hairpin, locked);
 
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
     let lan = Lan::new(sandbox, kind, 4);

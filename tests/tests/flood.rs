@@ -9,14 +9,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(
-    one_port,
-    two_ports,
-    three_ports,
-    fifteen_ports,
-    sixty_three_ports,
-    until_a_reply
-);
+on_both!(one_port, two_ports, three_ports, fifteen_ports, sixty_three_ports, until_a_reply);
 
 fn one_port(kind: Kind) {
     all_but_the_ingress(kind, 1);
@@ -43,10 +36,7 @@ fn all_but_the_ingress(kind: Kind, ports: usize) {
     let lan = Lan::new(&sandbox, kind, ports);
     // The first, the last and one in the middle: a loop's edges.
     for from in [0, ports / 2, ports - 1] {
-        for (sequence, to) in [station(0x7ff), MULTICAST, MacAddr::BROADCAST]
-            .into_iter()
-            .enumerate()
-        {
+        for (sequence, to) in [station(0x7ff), MULTICAST, MacAddr::BROADCAST].into_iter().enumerate() {
             let frame = Frame::new(lan.mac(from), to).sequence(u32::try_from(sequence).unwrap());
             lan.expect(from, &frame, &lan.others(from));
         }

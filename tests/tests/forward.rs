@@ -10,13 +10,7 @@ use vswitch_tests::{
     wait,
 };
 
-on_both!(
-    known_unicast,
-    addresses_behind_a_station,
-    same_port,
-    the_port_device_is_the_host,
-    smallest_frame
-);
+on_both!(known_unicast, addresses_behind_a_station, same_port, the_port_device_is_the_host, smallest_frame);
 
 fn known_unicast(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
@@ -26,11 +20,7 @@ fn known_unicast(kind: Kind) {
     for sequence in 0..5 {
         for from in 0..3 {
             for to in lan.others(from) {
-                lan.expect(
-                    from,
-                    &Frame::new(lan.mac(from), lan.mac(to)).sequence(sequence),
-                    &[to],
-                );
+                lan.expect(from, &Frame::new(lan.mac(from), lan.mac(to)).sequence(sequence), &[to]);
             }
         }
     }
@@ -61,12 +51,7 @@ fn same_port(kind: Kind) {
         lan.expect(0, &Frame::new(lan.mac(0), station(0x701)).sequence(sequence), &[]);
     }
     if kind == Kind::Vswitch {
-        assert_eq!(
-            lan.counters().unwrap()[lan.port(0)].dropped("same-port"),
-            3,
-            "{}",
-            lan.dump()
-        );
+        assert_eq!(lan.counters().unwrap()[lan.port(0)].dropped("same-port"), 3, "{}", lan.dump());
     }
 }
 
@@ -76,11 +61,7 @@ fn the_port_device_is_the_host(kind: Kind) {
     let lan = Lan::new(&sandbox, kind, 3);
     lan.introduce();
     // The bridge hands it to the host as a frame that came in by the bridge, the switch by the port.
-    let device = if kind == Kind::Bridge {
-        lan.name.clone()
-    } else {
-        lan.port(0).to_owned()
-    };
+    let device = if kind == Kind::Bridge { lan.name.clone() } else { lan.port(0).to_owned() };
     let stack = Port::open_stack(&device, ETHERTYPE).unwrap();
     for (sequence, to) in [0, 1, 2].into_iter().enumerate() {
         stack.drain().unwrap();
@@ -88,13 +69,7 @@ fn the_port_device_is_the_host(kind: Kind) {
         lan.expect(0, &frame, &[]);
         let deadline = std::time::Instant::now() + wait::DEADLINE / 5;
         let received = stack.receive(deadline).unwrap();
-        assert_eq!(
-            received,
-            Some(frame.build()),
-            "to the device of {}\n{}",
-            lan.port(to),
-            lan.dump()
-        );
+        assert_eq!(received, Some(frame.build()), "to the device of {}\n{}", lan.port(to), lan.dump());
     }
     if kind == Kind::Vswitch {
         assert_eq!(lan.counters().unwrap()[lan.port(0)].local, 3);

@@ -111,13 +111,7 @@ fn deleted_port(kind: Kind) {
     let (lan, flow) = lan(&sandbox, kind);
     lan.remove_port(1);
     lan.expect(0, &flow, &[2, 3]);
-    assert!(
-        lan.learned()
-            .iter()
-            .all(|(mac, _)| *mac != station(0x701).to_string()),
-        "{}",
-        lan.dump()
-    );
+    assert!(lan.learned().iter().all(|(mac, _)| *mac != station(0x701).to_string()), "{}", lan.dump());
     lan.expect(2, &Frame::new(station(0x701), lan.mac(0)), &[0]);
     warm(&lan, &flow, 2);
 }

@@ -9,12 +9,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(
-    every_frame_teaches,
-    a_station_moves,
-    group_and_zero_sources,
-    a_static_address_stays
-);
+on_both!(every_frame_teaches, a_station_moves, group_and_zero_sources, a_static_address_stays);
 
 fn every_frame_teaches(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
@@ -24,9 +19,7 @@ fn every_frame_teaches(kind: Kind) {
     lan.expect(0, &Frame::new(station(0x702), MULTICAST), &[1, 2]);
     lan.expect(0, &Frame::broadcast(station(0x703)), &[1, 2]);
     lan.expect(0, &Frame::new(station(0x704), station(0x701)), &[]);
-    let expected: Vec<_> = (0x701..=0x704)
-        .map(|n| (station(n).to_string(), "a1".to_owned()))
-        .collect();
+    let expected: Vec<_> = (0x701..=0x704).map(|n| (station(n).to_string(), "a1".to_owned())).collect();
     assert_eq!(lan.learned(), expected, "{}", lan.dump());
     for number in 0x701..=0x704 {
         lan.expect(1, &Frame::new(lan.mac(1), station(number)), &[0]);
@@ -40,12 +33,7 @@ fn a_station_moves(kind: Kind) {
     let wanderer = station(0x701);
     for at in [0, 1, 2, 0, 2] {
         lan.expect(at, &Frame::new(wanderer, lan.mac(3)), &[3]);
-        assert!(
-            lan.learned()
-                .contains(&(wanderer.to_string(), lan.port(at).to_owned())),
-            "{}",
-            lan.dump()
-        );
+        assert!(lan.learned().contains(&(wanderer.to_string(), lan.port(at).to_owned())), "{}", lan.dump());
         for sequence in 0..3 {
             lan.expect(3, &Frame::new(lan.mac(3), wanderer).sequence(sequence), &[at]);
         }

@@ -35,24 +35,15 @@ fn each_address(kind: Kind) {
             _ => (&[][..], true, true),
         };
         lan.expect(0, &frame, reaches);
-        let received = stack
-            .receive(Instant::now() + Duration::from_millis(if local { 2000 } else { 20 }))
-            .unwrap();
-        assert_eq!(
-            received,
-            local.then(|| frame.build()),
-            "{last:02x} at the host\n{}",
-            lan.dump()
-        );
+        let received =
+            stack.receive(Instant::now() + Duration::from_millis(if local { 2000 } else { 20 })).unwrap();
+        assert_eq!(received, local.then(|| frame.build()), "{last:02x} at the host\n{}", lan.dump());
         let learned = lan.learned().iter().any(|(mac, _)| *mac == source.to_string());
         assert_eq!(learned, teaches, "{last:02x} teaches\n{}", lan.dump());
     }
     if kind == Kind::Vswitch {
         let counters = &lan.counters().unwrap()[lan.port(0)];
-        assert_eq!(
-            (counters.flooded, counters.local, counters.dropped("reserved")),
-            (1, 14, 1)
-        );
+        assert_eq!((counters.flooded, counters.local, counters.dropped("reserved")), (1, 14, 1));
     }
 }
 
@@ -63,18 +54,9 @@ fn the_mask_lets_pass(kind: Kind) {
     let lldp = Frame::new(lan.mac(0), reserved(0xe));
     lan.expect(0, &lldp, &[]);
     if kind == Kind::Vswitch {
-        lan.cli()
-            .ok(&["switch", "set", &lan.name, "group-fwd-mask=16384"]);
+        lan.cli().ok(&["switch", "set", &lan.name, "group-fwd-mask=16384"]);
     } else {
-        ip(&[
-            "link",
-            "set",
-            &lan.name,
-            "type",
-            "bridge",
-            "group_fwd_mask",
-            "16384",
-        ]);
+        ip(&["link", "set", &lan.name, "type", "bridge", "group_fwd_mask", "16384"]);
     }
     lan.expect(0, &lldp, &[1, 2]);
     lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[]);

@@ -31,38 +31,22 @@ fn configuration(place: &[&str], name: &str) -> Value {
     for info in infos.as_array_mut().unwrap() {
         let info = info.as_object_mut().unwrap();
         // Lifetimes run, and duplicate address detection takes a moment.
-        let kept = [
-            "family",
-            "local",
-            "address",
-            "prefixlen",
-            "scope",
-            "label",
-            "broadcast",
-            "dynamic",
-            "nodad",
-        ];
+        let kept =
+            ["family", "local", "address", "prefixlen", "scope", "label", "broadcast", "dynamic", "nodad"];
         info.retain(|key, _| kept.contains(&key.as_str()));
     }
     infos.as_array_mut().unwrap().sort_by_key(ToString::to_string);
     let mut routes = Vec::new();
     for family in ["-4", "-6"] {
         let all = ip_json(&[place, &[family, "route", "show", "table", "all", "dev", name]].concat());
-        routes.extend(
-            all.into_iter()
-                .filter(|route| route["protocol"] != "kernel")
-                .map(|mut route| {
-                    // A default route's flags tell the state of its neighbour.
-                    route["flags"].take();
-                    route.to_string()
-                }),
-        );
+        routes.extend(all.into_iter().filter(|route| route["protocol"] != "kernel").map(|mut route| {
+            // A default route's flags tell the state of its neighbour.
+            route["flags"].take();
+            route.to_string()
+        }));
     }
     routes.sort();
-    let state: Vec<_> = ["mtu", "address", "operstate"]
-        .iter()
-        .map(|key| address[key].clone())
-        .collect();
+    let state: Vec<_> = ["mtu", "address", "operstate"].iter().map(|key| address[key].clone()).collect();
     json!([state, infos, routes])
 }
 
@@ -75,16 +59,7 @@ fn well_configured(cli: &Cli) {
         &["169.254.1.1/16", "scope", "link", "dev", "a"],
         &["fd00::1/64", "dev", "a", "nodad"],
         &["fe80::1234/64", "dev", "a", "nodad"],
-        &[
-            "fd01::1/64",
-            "dev",
-            "a",
-            "valid_lft",
-            "3000",
-            "preferred_lft",
-            "2000",
-            "nodad",
-        ],
+        &["fd01::1/64", "dev", "a", "valid_lft", "3000", "preferred_lft", "2000", "nodad"],
     ] {
         ip(&[&["addr", "add"], address].concat());
     }
@@ -112,31 +87,16 @@ fn a_move_keeps_the_configuration() {
     cli.ok(&["link", "set", "a", "--netns", "web"]);
     assert!(!link_exists("a"));
     // The kernel makes the link's own IPv6 address anew, a moment later.
-    wait::until("the link has its own IPv6 address", || {
-        configuration(&["-n", "web"], "a") == before
-    });
+    wait::until("the link has its own IPv6 address", || configuration(&["-n", "web"], "a") == before);
     // With another name, and back to where it came from.
     let hermit = Hermit::new();
-    cli.ok(&[
-        "link", "set", "a", "--in", "web", "--netns", "db", "--name", "wan",
-    ]);
+    cli.ok(&["link", "set", "a", "--in", "web", "--netns", "db", "--name", "wan"]);
     wait::until("so does the next move", || {
         renamed(&configuration(&["-n", "db"], "wan"), "wan", "a") == renamed(&before, "a", "a")
     });
-    cli.ok(&[
-        "link",
-        "set",
-        "wan",
-        "--in",
-        "db",
-        "--netns-pid",
-        &hermit.pid().to_string(),
-    ]);
+    cli.ok(&["link", "set", "wan", "--in", "db", "--netns-pid", &hermit.pid().to_string()]);
     let there = &cli.json(&["link", "show", "b"])["peer"];
-    assert_eq!(
-        (&there["name"], &there["pid"]),
-        (&json!("wan"), &json!(hermit.pid()))
-    );
+    assert_eq!((&there["name"], &there["pid"]), (&json!("wan"), &json!(hermit.pid())));
 }
 
 #[test]
@@ -150,10 +110,7 @@ fn a_link_that_makes_no_ipv6_address_makes_none_there() {
     cli.ok(&["link", "set", "a", "--up", "--netns", "web"]);
     let mode = ip_json(&["-n", "web", "-d", "link", "show", "a"]);
     assert_eq!(mode[0]["inet6_addr_gen_mode"], "none");
-    assert_eq!(
-        ip_json(&["-n", "web", "-6", "addr", "show", "dev", "a"]),
-        Vec::<Value>::new()
-    );
+    assert_eq!(ip_json(&["-n", "web", "-6", "addr", "show", "dev", "a"]), Vec::<Value>::new());
 }
 
 #[test]
@@ -167,32 +124,17 @@ fn a_failed_move_brings_everything_back() {
         ip(&["netns", "exec", "hostile", "sysctl", "-qw", &setting]);
     }
     // And here, the name is taken.
-    ip(&[
-        "-n", "busy", "link", "add", "name", "a", "type", "veth", "peer", "name", "c",
-    ]);
+    ip(&["-n", "busy", "link", "add", "name", "a", "type", "veth", "peer", "name", "c"]);
     well_configured(&cli);
     let before = configuration(&[], "a");
     for (place, cause) in [("hostile", "IPv6 is disabled"), ("busy", "already exists")] {
         let output = cli
-            .run(&[
-                "link",
-                "set",
-                "a",
-                "--netns",
-                place,
-                "--mtu",
-                "3000",
-                "--ip",
-                "10.7.0.1/24",
-            ])
+            .run(&["link", "set", "a", "--netns", place, "--mtu", "3000", "--ip", "10.7.0.1/24"])
             .refused();
         assert!(output.stderr.contains(cause), "{}", output.stderr);
         wait::until("the link is back as it was", || configuration(&[], "a") == before);
     }
-    assert!(
-        !ip(&["-n", "hostile", "link"]).contains(" a@"),
-        "it does not stay there"
-    );
+    assert!(!ip(&["-n", "hostile", "link"]).contains(" a@"), "it does not stay there");
 }
 
 #[test]

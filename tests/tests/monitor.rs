@@ -24,12 +24,7 @@ use vswitch_tests::{
 fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
     let mut arguments = vec!["--json", "monitor", "lab"];
     arguments.extend(extra);
-    let mut child = lan
-        .cli()
-        .command(&arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = lan.cli().command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
     // It listens as soon as the switch's log level is raised, which makes the next new address an event.
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut last = 0x100;
@@ -47,9 +42,7 @@ fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
     happen();
     std::thread::sleep(Duration::from_millis(200));
     kill(pid, Signal::SIGINT).unwrap();
-    let rest = lines
-        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
-        .collect();
+    let rest = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert!(child.wait().unwrap().success(), "Ctrl-C is the ordinary end");
     rest
 }
@@ -82,8 +75,5 @@ fn drops_on_request() {
     let events = told(&lan, &["--drops"], || {
         lan.expect(1, &Frame::new(MacAddr::BROADCAST, lan.mac(0)), &[]);
     });
-    assert_eq!(
-        events,
-        [json!({"event": "dropped", "port": "a2", "reason": "invalid-source"})]
-    );
+    assert_eq!(events, [json!({"event": "dropped", "port": "a2", "reason": "invalid-source"})]);
 }

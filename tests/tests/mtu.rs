@@ -10,14 +10,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(
-    known_unicast,
-    flooded,
-    tagged,
-    jumbo,
-    segments_that_fit,
-    segments_that_do_not_fit
-);
+on_both!(known_unicast, flooded, tagged, jumbo, segments_that_fit, segments_that_do_not_fit);
 
 /// Stations 0 and 2 may send long frames, station 1 has the usual MTU.
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
@@ -31,14 +24,8 @@ fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
 
 /// As the bridge, every port leaves room for a tag of four bytes, whether there is one or not
 /// (`is_skb_forwardable` in Linux).
-const FITS: [(usize, bool); 6] = [
-    (1500, true),
-    (1501, true),
-    (1504, true),
-    (1505, false),
-    (1508, false),
-    (9000, false),
-];
+const FITS: [(usize, bool); 6] =
+    [(1500, true), (1501, true), (1504, true), (1505, false), (1508, false), (9000, false)];
 
 fn known_unicast(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
@@ -55,12 +42,7 @@ fn known_unicast(kind: Kind) {
         }
     }
     if kind == Kind::Vswitch {
-        assert_eq!(
-            lan.counters().unwrap()[lan.port(0)].dropped("too-big"),
-            12,
-            "{}",
-            lan.dump()
-        );
+        assert_eq!(lan.counters().unwrap()[lan.port(0)].dropped("too-big"), 12, "{}", lan.dump());
     }
 }
 
@@ -69,21 +51,13 @@ fn flooded(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
     let lan = lan(&sandbox, kind);
     for (payload, fits) in FITS {
-        for frame in [
-            Frame::broadcast(lan.mac(0)),
-            Frame::new(lan.mac(0), station(0x7ff)),
-        ] {
+        for frame in [Frame::broadcast(lan.mac(0)), Frame::new(lan.mac(0), station(0x7ff))] {
             lan.expect(0, &frame.payload(payload), if fits { &[1, 2] } else { &[2] });
         }
     }
     if kind == Kind::Vswitch {
         let counters = lan.counters().unwrap();
-        assert_eq!(
-            counters[lan.port(1)].tx_drops.get("too-big"),
-            Some(&6),
-            "{}",
-            lan.dump()
-        );
+        assert_eq!(counters[lan.port(1)].tx_drops.get("too-big"), Some(&6), "{}", lan.dump());
         assert_eq!(counters[lan.port(2)].tx_drops.len(), 0, "{}", lan.dump());
     }
 }
@@ -96,11 +70,7 @@ fn tagged(kind: Kind) {
         let frame = Frame::new(lan.mac(0), lan.mac(1)).payload(payload);
         lan.expect(0, &frame.clone().tagged(CTAG, 5), if fits { &[1] } else { &[] });
         let fits = fits && payload <= 1500;
-        lan.expect(
-            0,
-            &frame.tagged(STAG, 5).tagged(CTAG, 6),
-            if fits { &[1] } else { &[] },
-        );
+        lan.expect(0, &frame.tagged(STAG, 5).tagged(CTAG, 6), if fits { &[1] } else { &[] });
     }
 }
 
@@ -116,23 +86,15 @@ fn jumbo(kind: Kind) {
 /// A TCP frame over IPv4, to be cut into segments of that much payload by whoever must.
 fn aggregate(lan: &Lan, to: usize, segment: u16, segments: u16) -> (Offload, Bytes) {
     let payload = usize::from(segment) * usize::from(segments);
-    let plain = Frame::new(lan.mac(0), lan.mac(to))
-        .ethertype(0x0800)
-        .payload(0)
-        .build();
+    let plain = Frame::new(lan.mac(0), lan.mac(to)).ethertype(0x0800).payload(0).build();
     let mut ip = vec![0x45, 0];
     ip.extend(u16::try_from(40 + payload).unwrap().to_be_bytes());
     ip.extend([0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-    let sum = ip
-        .chunks(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
-        .sum::<u32>();
+    let sum = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
     let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
     // Ports, sequence, acknowledgement, header of five words, ACK, window; the checksum is the kernel's to complete.
-    let tcp = [
-        0x10, 0, 0x20, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0,
-    ];
+    let tcp = [0x10, 0, 0x20, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0];
     let data: Vec<u8> = (0..=255).cycle().take(payload).collect();
     let offload = Offload {
         flags: 1,
@@ -150,21 +112,12 @@ fn segments_that_fit(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
     let lan = lan(&sandbox, kind);
     let sender = Port::open_offload(&lan.stations[0].namespace, "eth0").unwrap();
-    for (to, segment, segments) in [
-        (1, 1448, 10),
-        (1, 1460, 40),
-        (2, 1460, 10),
-        (2, 8960, 7),
-        (1, 100, 100),
-    ] {
+    for (to, segment, segments) in [(1, 1448, 10), (1, 1460, 40), (2, 1460, 10), (2, 8960, 7), (1, 100, 100)]
+    {
         let (offload, frame) = aggregate(&lan, to, segment, segments);
         for _ in 0..3 {
             sender.send_offload(offload, &frame).unwrap();
-            lan.expect_arrival(
-                &frame,
-                &[to],
-                &format!("{segments} segments of {segment} to {to}"),
-            );
+            lan.expect_arrival(&frame, &[to], &format!("{segments} segments of {segment} to {to}"));
         }
     }
     lan.counters();
@@ -183,11 +136,6 @@ fn segments_that_do_not_fit(kind: Kind) {
         lan.expect_arrival(&frame, reached, &format!("segments of {segment}"));
     }
     if kind == Kind::Vswitch {
-        assert_eq!(
-            lan.counters().unwrap()[lan.port(0)].dropped("too-big"),
-            2,
-            "{}",
-            lan.dump()
-        );
+        assert_eq!(lan.counters().unwrap()[lan.port(0)].dropped("too-big"), 2, "{}", lan.dump());
     }
 }

@@ -18,11 +18,7 @@ fn processes_here() -> Vec<String> {
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let path = entry.path();
         let in_here = fs::read_link(path.join("ns/net")).is_ok_and(|namespace| namespace == here);
-        if in_here
-            && path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit())
-        {
+        if in_here && path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()) {
             found.push(fs::read_to_string(path.join("cmdline")).unwrap_or_default());
         }
     }
@@ -86,26 +82,8 @@ fn deleting_the_switch_leaves_what_was_there_before() {
     cli.run(&["switch", "list"]);
     let before = Inventory::take();
     cli.ok(&["switch", "add", "lab"]);
-    cli.ok(&[
-        "port",
-        "add",
-        "lab",
-        "p1",
-        "--netns",
-        "mine",
-        "--ip",
-        "10.1.0.1/24",
-    ]);
-    cli.ok(&[
-        "port",
-        "add",
-        "lab",
-        "p2",
-        "--netns",
-        "made",
-        "--ip",
-        "10.1.0.2/24",
-    ]);
+    cli.ok(&["port", "add", "lab", "p1", "--netns", "mine", "--ip", "10.1.0.1/24"]);
+    cli.ok(&["port", "add", "lab", "p2", "--netns", "made", "--ip", "10.1.0.2/24"]);
     cli.ok(&["port", "add", "lab", "p3", "--host", "--ip", "10.1.0.3/24"]);
     cli.ok(&["port", "add", "lab", "p4", "--tap"]);
     cli.ok(&["port", "add", "lab", "dev0", "--dev"]);
@@ -127,10 +105,7 @@ fn deleting_a_port_leaves_the_others() {
     lan.cli().ok(&["port", "add", "lab", "extra", "--netns", "made"]);
     NetNs::open("made").unwrap();
     lan.cli().ok(&["port", "del", "lab", "extra"]);
-    assert!(
-        NetNs::open("made").is_err(),
-        "the namespace that the port made is gone"
-    );
+    assert!(NetNs::open("made").is_err(), "the namespace that the port made is gone");
     NetNs::open("a1").unwrap();
     assert!(!vswitch_tests::iproute::link_exists("extra"));
     // The interface in `made` spoke IPv6 while it was there.

@@ -39,11 +39,7 @@ impl Program {
             ..TestRunOptions::new()
         };
         let result = self.0.test_run(options).unwrap();
-        assert_eq!(
-            &bytes[..usize::try_from(result.data_size_out).unwrap()],
-            frame,
-            "the frame was changed"
-        );
+        assert_eq!(&bytes[..usize::try_from(result.data_size_out).unwrap()], frame, "the frame was changed");
         result.return_value.cast_signed()
     }
 }
@@ -65,11 +61,7 @@ fn each_kind_of_frame_has_its_verdict() {
         ("known unicast", to(lan.mac(1)), &REDIRECT),
         ("again, from the cache", to(lan.mac(1)), &REDIRECT),
         ("tagged", to(lan.mac(1)).tagged(CTAG, 5), &REDIRECT),
-        (
-            "tagged twice",
-            to(lan.mac(1)).tagged(STAG, 5).tagged(CTAG, 6),
-            &REDIRECT,
-        ),
+        ("tagged twice", to(lan.mac(1)).tagged(STAG, 5).tagged(CTAG, 6), &REDIRECT),
         ("nothing but a header", to(lan.mac(1)).payload(0), &REDIRECT),
         ("unknown unicast", to(station(0x7ff)), &REDIRECT),
         ("multicast", to(MULTICAST), &REDIRECT),
@@ -84,11 +76,7 @@ fn each_kind_of_frame_has_its_verdict() {
     ];
     for (name, frame, verdicts) in cases {
         let verdict = program.verdict(lan.port(0), &frame.build());
-        assert!(
-            verdicts.contains(&verdict),
-            "{name}: {verdict} is not one of {verdicts:?}\n{}",
-            lan.dump()
-        );
+        assert!(verdicts.contains(&verdict), "{name}: {verdict} is not one of {verdicts:?}\n{}", lan.dump());
     }
     lan.counters();
 }
@@ -126,19 +114,10 @@ fn any_bytes_have_a_verdict() {
             reserved(2),
             station(0x7ff),
         ]);
-        let source = *random.pick(&[
-            lan.mac(0),
-            lan.mac(0),
-            lan.mac(0),
-            station(0x701),
-            MacAddr::ZERO,
-            MULTICAST,
-        ]);
-        let mut bytes = Frame::new(source, destination)
-            .sequence(number)
-            .payload(random.below(47))
-            .build()
-            .to_vec();
+        let source =
+            *random.pick(&[lan.mac(0), lan.mac(0), lan.mac(0), station(0x701), MacAddr::ZERO, MULTICAST]);
+        let mut bytes =
+            Frame::new(source, destination).sequence(number).payload(random.below(47)).build().to_vec();
         for _ in 0..random.below(4) {
             let (at, value) = (random.below(bytes.len()), random.number().to_le_bytes()[0]);
             bytes[at] = value;
@@ -151,13 +130,7 @@ fn any_bytes_have_a_verdict() {
     let after = lan.counters().unwrap();
     let (ingress, was) = (&after[lan.port(0)], &before[lan.port(0)]);
     assert_eq!(ingress.rx_frames, was.rx_frames + u64::from(count));
-    assert_eq!(
-        ingress.tx_frames, was.tx_frames,
-        "a frame went back to where it came from"
-    );
+    assert_eq!(ingress.tx_frames, was.tx_frames, "a frame went back to where it came from");
     let (host, dropped, sent) = (seen[0] + seen[1], seen[3], seen[8]);
-    assert!(
-        host > 100 && dropped > 100 && sent > 100,
-        "{host} to the host, {dropped} dropped, {sent} sent"
-    );
+    assert!(host > 100 && dropped > 100 && sent > 100, "{host} to the host, {dropped} dropped, {sent} sent");
 }

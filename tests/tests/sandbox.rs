@@ -5,33 +5,20 @@ use std::{fs, io, process::Command, thread, time::Duration};
 use vswitch_tests::sandbox::{NetNs, Sandbox, in_ns};
 
 fn ip(args: &[&str]) -> String {
-    let output = Command::new("ip")
-        .args(args)
-        .output()
-        .expect("iproute2 is installed");
-    assert!(
-        output.status.success(),
-        "ip {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("ip").args(args).output().expect("iproute2 is installed");
+    assert!(output.status.success(), "ip {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
 
 fn inode() -> String {
-    fs::read_link("/proc/thread-self/ns/net")
-        .expect("namespace")
-        .display()
-        .to_string()
+    fs::read_link("/proc/thread-self/ns/net").expect("namespace").display().to_string()
 }
 
 /// Calls bpf(2) and gives the descriptor that it returns.
 fn bpf(command: libc::c_int, attributes: &mut [u32; 32]) -> io::Result<libc::c_int> {
     // SAFETY: the attributes are larger than any that these commands read, and zero where unused.
     let code = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), 72) };
-    libc::c_int::try_from(code)
-        .ok()
-        .filter(|code| *code >= 0)
-        .ok_or_else(io::Error::last_os_error)
+    libc::c_int::try_from(code).ok().filter(|code| *code >= 0).ok_or_else(io::Error::last_os_error)
 }
 
 /// Makes a BPF map that only its pin keeps alive, and gives its identifier.
@@ -49,10 +36,7 @@ fn pin_a_map(path: &str) -> u32 {
     pin[2] = map.cast_unsigned();
     bpf(6, &mut pin).expect("pin the map");
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{map}")).expect("fdinfo");
-    let id = info
-        .lines()
-        .find_map(|line| line.strip_prefix("map_id:"))
-        .expect("map_id");
+    let id = info.lines().find_map(|line| line.strip_prefix("map_id:")).expect("map_id");
     // SAFETY: the descriptor is ours and not used after this.
     unsafe { libc::close(map) };
     id.trim().parse().expect("number")
@@ -88,22 +72,13 @@ fn a_sandbox_is_empty_and_apart() {
     assert_ne!(inode(), outside);
     let links: Vec<serde_json::Value> = serde_json::from_str(&ip(&["-j", "link"])).unwrap();
     // Some kernels make fallback tunnels in every namespace; those are down and ours to ignore.
-    let up: Vec<_> = links
-        .iter()
-        .filter(|link| link["flags"].to_string().contains("\"UP\""))
-        .collect();
+    let up: Vec<_> = links.iter().filter(|link| link["flags"].to_string().contains("\"UP\"")).collect();
     assert_eq!(up.len(), 1, "{links:?}");
     assert_eq!(up[0]["ifname"], "lo");
     assert_eq!(fs::read_dir("/run").unwrap().count(), 0);
     // The kernel itself may put iterators into every bpffs: `maps.debug` and `progs.debug`.
-    let pins = fs::read_dir("/sys/fs/bpf")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
-    assert_eq!(
-        pins.filter(|name| !name.to_string_lossy().ends_with(".debug"))
-            .count(),
-        0
-    );
+    let pins = fs::read_dir("/sys/fs/bpf").unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(pins.filter(|name| !name.to_string_lossy().ends_with(".debug")).count(), 0);
     assert!(fs::metadata("/sys/class/net/lo").is_ok());
 
     let ours = inode();
@@ -129,10 +104,7 @@ fn sandboxes_do_not_see_each_other() {
         sandbox.netns("hidden").unwrap();
         fs::write("/run/note", "here").unwrap();
         pin_a_map("/sys/fs/bpf/hidden");
-        (
-            fs::metadata("/run/note").is_ok(),
-            fs::metadata("/sys/fs/bpf/hidden").is_ok(),
-        )
+        (fs::metadata("/run/note").is_ok(), fs::metadata("/sys/fs/bpf/hidden").is_ok())
     });
     assert_eq!(other.join().unwrap(), (true, true));
     assert!(fs::metadata("/run/note").is_err());
@@ -152,9 +124,7 @@ fn everything_vanishes_with_the_thread() {
         sandbox.netns("deep").unwrap();
         for (namespace, name) in [(None, "shallow"), (Some("deep"), "deep")] {
             let prefix: Vec<&str> = namespace.map_or(vec![], |name| vec!["-n", name]);
-            let make = [
-                "link", "add", "end", "type", "veth", "peer", "name", name, "netns", &here,
-            ];
+            let make = ["link", "add", "end", "type", "veth", "peer", "name", name, "netns", &here];
             ip(&[&prefix[..], &make[..]].concat());
         }
         let map = pin_a_map("/sys/fs/bpf/map");

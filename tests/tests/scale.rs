@@ -17,19 +17,13 @@ const PORTS: usize = 1_100;
 const PER_NAMESPACE: usize = 100;
 
 fn place(port: usize) -> (String, String, String) {
-    (
-        format!("p{port}"),
-        format!("n{}", port / PER_NAMESPACE),
-        format!("e{port}"),
-    )
+    (format!("p{port}"), format!("n{}", port / PER_NAMESPACE), format!("e{port}"))
 }
 
 fn add(cli: &Cli, port: usize) -> Duration {
     let (name, namespace, ifname) = place(port);
     let start = Instant::now();
-    cli.ok(&[
-        "port", "add", "lab", &name, "--netns", &namespace, "--ifname", &ifname,
-    ]);
+    cli.ok(&["port", "add", "lab", &name, "--netns", &namespace, "--ifname", &ifname]);
     start.elapsed()
 }
 
@@ -62,10 +56,7 @@ fn eleven_hundred_ports() {
         .map(|port| {
             let (_, _, ifname) = place(port);
             let namespace = &namespaces[port / PER_NAMESPACE];
-            namespace
-                .run(|| device::change_flags(&ifname, libc::IFF_NOARP, 0))
-                .unwrap()
-                .unwrap();
+            namespace.run(|| device::change_flags(&ifname, libc::IFF_NOARP, 0)).unwrap().unwrap();
             Port::open(namespace, &ifname).unwrap()
         })
         .collect();
@@ -93,10 +84,8 @@ fn eleven_hundred_ports() {
             .map(|port| (port, counts[port]))
             .filter(|(port, count)| *count != usize::from(*port != from))
             .collect();
-        let refused: u64 = state::counters(&cli, "lab")
-            .values()
-            .map(|port| port.tx_drops.values().sum::<u64>())
-            .sum();
+        let refused: u64 =
+            state::counters(&cli, "lab").values().map(|port| port.tx_drops.values().sum::<u64>()).sum();
         assert!(
             wrong.is_empty(),
             "a broadcast from port {from}: {} ports got it not exactly once, {refused} copies were counted as \
@@ -114,9 +103,7 @@ fn eleven_hundred_ports() {
     assert_eq!(counters["p1024"].flooded, 1);
 
     cli.ok(&["switch", "del", "lab"]);
-    let left = ip(&["-o", "link"])
-        .lines()
-        .filter(|line| line.contains("veth") || line.contains(": p"))
-        .count();
+    let left =
+        ip(&["-o", "link"]).lines().filter(|line| line.contains("veth") || line.contains(": p")).count();
     assert_eq!(left, 0, "the switch takes all its ports with it");
 }

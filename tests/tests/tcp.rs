@@ -29,17 +29,7 @@ fn pair(sandbox: &Sandbox, kind: Kind, mtu: &str) -> [NetNs; 2] {
     if kind == Kind::Vswitch {
         Cli::find().ok(&["switch", "add", "lab"]);
     } else {
-        ip(&[
-            "link",
-            "add",
-            "lab",
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "mcast_snooping",
-            "0",
-        ]);
+        ip(&["link", "add", "lab", "type", "bridge", "stp_state", "0", "mcast_snooping", "0"]);
         ip(&["link", "set", "lab", "up"]);
     }
     [1, 2].map(|number| {
@@ -47,9 +37,7 @@ fn pair(sandbox: &Sandbox, kind: Kind, mtu: &str) -> [NetNs; 2] {
         let port = format!("p{number}");
         let cidr = format!("{}/24", address(number));
         if kind == Kind::Vswitch {
-            Cli::find().ok(&[
-                "port", "add", "lab", &port, "--netns", &name, "--ip", &cidr, "--mtu", mtu,
-            ]);
+            Cli::find().ok(&["port", "add", "lab", &port, "--netns", &name, "--ip", &cidr, "--mtu", mtu]);
             return NetNs::open(&name).unwrap();
         }
         let namespace = sandbox.netns(&name).unwrap();
@@ -80,12 +68,7 @@ fn mtu_1500(kind: Kind) {
 fn mtu_9000(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
     let namespaces = pair(&sandbox, kind, "9000");
-    assert!(
-        namespaces[0]
-            .run(|| ip(&["link", "show", "eth0"]))
-            .unwrap()
-            .contains("mtu 9000")
-    );
+    assert!(namespaces[0].run(|| ip(&["link", "show", "eth0"])).unwrap().contains("mtu 9000"));
     both_ways(&namespaces, bytes());
 }
 
@@ -94,9 +77,7 @@ fn without_offloads(kind: Kind) {
     let sandbox = Sandbox::enter().unwrap();
     let namespaces = pair(&sandbox, kind, "1500");
     for namespace in &namespaces {
-        namespace
-            .run(|| vswitch_tests::device::offloads_off("eth0").unwrap())
-            .unwrap();
+        namespace.run(|| vswitch_tests::device::offloads_off("eth0").unwrap()).unwrap();
     }
     both_ways(&namespaces, bytes() / 20);
 }

@@ -13,13 +13,7 @@ use vswitch_tests::{
     wait,
 };
 
-on_both!(
-    deleted_device,
-    link_down_and_up,
-    far_end_down_and_up,
-    static_behind_a_down_port,
-    renamed
-);
+on_both!(deleted_device, link_down_and_up, far_end_down_and_up, static_behind_a_down_port, renamed);
 
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
     let lan = Lan::new(sandbox, kind, 4);
@@ -39,9 +33,7 @@ fn port_1_is_forgotten(lan: &Lan) {
         lan.expect(0, &Frame::new(lan.mac(0), to), &[2, 3]);
         lan.expect(0, &Frame::new(lan.mac(0), to).sequence(1), &[2, 3]);
     }
-    let rest: Vec<_> = [0, 2, 3]
-        .map(|n| (lan.mac(n).to_string(), lan.port(n).to_owned()))
-        .to_vec();
+    let rest: Vec<_> = [0, 2, 3].map(|n| (lan.mac(n).to_string(), lan.port(n).to_owned())).to_vec();
     assert_eq!(lan.learned(), rest, "{}", lan.dump());
     lan.expect(0, &Frame::new(lan.mac(0), lan.mac(2)), &[2]);
     lan.expect(2, &Frame::new(lan.mac(2), lan.mac(0)), &[0]);
@@ -56,10 +48,7 @@ fn deleted_device(kind: Kind) {
     if kind == Kind::Vswitch {
         let rows = lan.cli().rows(&["port", "list", "lab"]);
         if let Some(row) = rows.iter().find(|row| row["port"] == "a2") {
-            assert_ne!(
-                row["state"], "forwarding",
-                "a port without a device does not forward"
-            );
+            assert_ne!(row["state"], "forwarding", "a port without a device does not forward");
         }
         // The same name again: the old port may have to be taken away first, which must work.
         let add = ["port", "add", "lab", "a2", "--netns", "a2"];
@@ -89,11 +78,7 @@ fn link_down_and_up(kind: Kind) {
         });
     }
     wait::until("the station has its carrier back", || {
-        lan.stations[1]
-            .namespace
-            .run(|| ip(&["link", "show", "eth0"]))
-            .unwrap()
-            .contains("LOWER_UP")
+        lan.stations[1].namespace.run(|| ip(&["link", "show", "eth0"])).unwrap().contains("LOWER_UP")
     });
     // The wire reports once that it was down.
     let _ = lan.stations[1].wire.try_receive();
@@ -111,9 +96,7 @@ fn far_end_down_and_up(kind: Kind) {
         flags.contains("LOWER_UP") == wanted && flags.contains("state UP") == wanted
     };
     ip(&["-n", lan.port(1), "link", "set", "eth0", "down"]);
-    wait::until("the kernel has announced the loss of carrier", || {
-        carrier_is(false)
-    });
+    wait::until("the kernel has announced the loss of carrier", || carrier_is(false));
     port_1_is_forgotten(&lan);
     ip(&["-n", lan.port(1), "link", "set", "eth0", "up"]);
     wait::until("the kernel has announced the carrier", || carrier_is(true));
@@ -191,11 +174,7 @@ fn program_of_a_tap_ends_and_begins_again() {
 
 /// Opens an existing tap as a virtual machine does.
 fn open_tap(name: &str) -> File {
-    let tap = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")
-        .unwrap();
+    let tap = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
     // SAFETY: an ifreq is plain data, for which all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
@@ -217,11 +196,7 @@ fn renamed(kind: Kind) {
     ip(&["link", "set", lan.port(1), "name", "other"]);
     ip(&["link", "set", "other", "up"]);
     wait::until("the station has its carrier back", || {
-        lan.stations[1]
-            .namespace
-            .run(|| ip(&["link", "show", "eth0"]))
-            .unwrap()
-            .contains("LOWER_UP")
+        lan.stations[1].namespace.run(|| ip(&["link", "show", "eth0"])).unwrap().contains("LOWER_UP")
     });
     if kind == Kind::Bridge {
         wait::until("the bridge port forwards", || {
@@ -239,10 +214,7 @@ fn renamed(kind: Kind) {
         let rows = lan.cli().rows(&["port", "list", "lab"]);
         assert_eq!(rows.len(), 4, "{rows:?}");
         lan.cli().ok(&["switch", "del", "lab"]);
-        assert!(
-            !link_exists("other"),
-            "the device that we made is ours under any name"
-        );
+        assert!(!link_exists("other"), "the device that we made is ours under any name");
     }
 }
 

@@ -9,11 +9,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(
-    tags_are_untouched,
-    one_table_for_all_vlans,
-    the_smallest_tagged_frame
-);
+on_both!(tags_are_untouched, one_table_for_all_vlans, the_smallest_tagged_frame);
 
 /// The kernel takes the outermost tag out of a frame on its way in, so in the program it is beside the frame; inner
 /// ones stay in it.
@@ -32,9 +28,7 @@ fn tags() -> [Vec<(u16, u16)>; 9] {
 }
 
 fn with(frame: Frame, tags: &[(u16, u16)]) -> Frame {
-    tags.iter().fold(frame, |frame, (protocol, control)| {
-        frame.tagged(*protocol, *control)
-    })
+    tags.iter().fold(frame, |frame, (protocol, control)| frame.tagged(*protocol, *control))
 }
 
 fn tags_are_untouched(kind: Kind) {
@@ -45,11 +39,7 @@ fn tags_are_untouched(kind: Kind) {
     for tags in tags() {
         for to in [lan.mac(1), station(0x701)] {
             for sequence in 0..2 {
-                lan.expect(
-                    0,
-                    &with(Frame::new(lan.mac(0), to).sequence(sequence), &tags),
-                    &[1],
-                );
+                lan.expect(0, &with(Frame::new(lan.mac(0), to).sequence(sequence), &tags), &[1]);
             }
         }
         for to in [MacAddr::BROADCAST, MULTICAST, station(0x7ff)] {
@@ -68,13 +58,7 @@ fn one_table_for_all_vlans(kind: Kind) {
     lan.expect(2, &Frame::new(lan.mac(2), wanderer), &[0]);
     lan.expect(1, &Frame::broadcast(wanderer).tagged(STAG, 30), &[0, 2]);
     lan.expect(2, &Frame::new(lan.mac(2), wanderer).tagged(CTAG, 10), &[1]);
-    assert_eq!(
-        lan.learned()
-            .iter()
-            .filter(|(mac, _)| *mac == wanderer.to_string())
-            .count(),
-        1
-    );
+    assert_eq!(lan.learned().iter().filter(|(mac, _)| *mac == wanderer.to_string()).count(), 1);
 }
 
 /// A tag, an ethertype and two bytes. With fewer the kernel drops the frame when it takes the tag out, before anything
@@ -84,17 +68,7 @@ fn the_smallest_tagged_frame(kind: Kind) {
     let lan = Lan::new(&sandbox, kind, 3);
     lan.introduce();
     for payload in [2, 3, 28] {
-        lan.expect(
-            0,
-            &Frame::new(lan.mac(0), lan.mac(1))
-                .tagged(CTAG, 5)
-                .payload(payload),
-            &[1],
-        );
-        lan.expect(
-            0,
-            &Frame::broadcast(lan.mac(0)).tagged(CTAG, 5).payload(payload),
-            &[1, 2],
-        );
+        lan.expect(0, &Frame::new(lan.mac(0), lan.mac(1)).tagged(CTAG, 5).payload(payload), &[1]);
+        lan.expect(0, &Frame::broadcast(lan.mac(0)).tagged(CTAG, 5).payload(payload), &[1, 2]);
     }
 }

@@ -80,11 +80,7 @@ impl MacAddr {
     /// The low four bits of a link-local group address `01:80:c2:00:00:0X` (IEEE 802.1Q table 8-1), if it is one.
     #[inline(always)]
     pub const fn link_local(self) -> Option<u8> {
-        if self.0 & 0xf0ff_ffff_ffff == 0x0000_00c2_8001 {
-            Some(self.octets()[5])
-        } else {
-            None
-        }
+        if self.0 & 0xf0ff_ffff_ffff == 0x0000_00c2_8001 { Some(self.octets()[5]) } else { None }
     }
 }
 
@@ -115,11 +111,7 @@ impl FromStr for MacAddr {
             }
             *octet = u8::from_str_radix(part, 16).map_err(|_| ParseMacError)?;
         }
-        if parts.next().is_some() {
-            Err(ParseMacError)
-        } else {
-            Ok(Self::new(octets))
-        }
+        if parts.next().is_some() { Err(ParseMacError) } else { Ok(Self::new(octets)) }
     }
 }
 

@@ -58,13 +58,7 @@ mod tests {
     fn numbers_and_words_are_unique() {
         for (index, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, index);
-            assert_eq!(
-                DropReason::ALL
-                    .iter()
-                    .filter(|other| other.word() == reason.word())
-                    .count(),
-                1
-            );
+            assert_eq!(DropReason::ALL.iter().filter(|other| other.word() == reason.word()).count(), 1);
             assert!(!reason.sentence().ends_with('.'));
         }
     }

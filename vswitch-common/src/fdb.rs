@@ -122,14 +122,7 @@ mod tests {
     use super::*;
 
     const fn entry(kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry {
-            slot: 1,
-            incarnation: 1,
-            kind: kind as u8,
-            reserved: 0,
-            epoch: 0,
-            stamp,
-        }
+        FdbEntry { slot: 1, incarnation: 1, kind: kind as u8, reserved: 0, epoch: 0, stamp }
     }
 
     #[test]

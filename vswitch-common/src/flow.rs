@@ -89,11 +89,7 @@ mod tests {
     #[test]
     fn every_part_of_the_key_counts() {
         let [one, two, nine] = [1, 2, 9].map(|last| FdbKey::new(MacAddr::new([2, 0, 0, 0, 0, last]), 0));
-        let key = FlowKey {
-            source: one,
-            destination: two,
-            ingress_ifindex: 3,
-        };
+        let key = FlowKey { source: one, destination: two, ingress_ifindex: 3 };
         let entry = FlowEntry {
             source: one,
             destination: two,
@@ -111,21 +107,7 @@ mod tests {
         assert!(!entry.matches(&key, 4, 6));
         assert!(!entry.matches(&key, 5, 7));
         assert!(!entry.matches(&FlowKey { source: nine, ..key }, 5, 6));
-        assert!(!entry.matches(
-            &FlowKey {
-                destination: nine,
-                ..key
-            },
-            5,
-            6
-        ));
-        assert!(!entry.matches(
-            &FlowKey {
-                ingress_ifindex: 9,
-                ..key
-            },
-            5,
-            6
-        ));
+        assert!(!entry.matches(&FlowKey { destination: nine, ..key }, 5, 6));
+        assert!(!entry.matches(&FlowKey { ingress_ifindex: 9, ..key }, 5, 6));
     }
 }

@@ -18,11 +18,7 @@ const _: () = assert!(size_of::<PortLink>() == 8);
 
 impl PortLink {
     /// The first of a slot: up.
-    pub const UP: Self = Self {
-        epoch: 0,
-        down: 0,
-        reserved: [0; 5],
-    };
+    pub const UP: Self = Self { epoch: 0, down: 0, reserved: [0; 5] };
 
     /// Whether the device is down or has no carrier.
     #[inline(always)]
@@ -34,20 +30,14 @@ impl PortLink {
     #[inline(always)]
     #[must_use]
     pub const fn went_down(self) -> Self {
-        Self {
-            epoch: self.epoch.wrapping_add(1),
-            ..self
-        }
+        Self { epoch: self.epoch.wrapping_add(1), ..self }
     }
 
     /// What follows when the device is announced to be down, or up; `None` if that is known already.
     #[inline(always)]
     pub const fn announced(self, down: bool) -> Option<Self> {
         match (self.is_down(), down) {
-            (false, true) => Some(Self {
-                down: 1,
-                ..self.went_down()
-            }),
+            (false, true) => Some(Self { down: 1, ..self.went_down() }),
             (true, false) => Some(Self { down: 0, ..self }),
             (true, true) | (false, false) => None,
         }
@@ -91,10 +81,7 @@ mod tests {
         assert!(!up.is_down());
         assert_eq!(up.epoch, 1);
         assert_eq!(up.announced(false), None);
-        let last = PortLink {
-            epoch: u16::MAX,
-            ..PortLink::UP
-        };
+        let last = PortLink { epoch: u16::MAX, ..PortLink::UP };
         assert_eq!(last.announced(true).map(|link| link.epoch), Some(0));
     }
 }

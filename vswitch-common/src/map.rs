@@ -25,17 +25,8 @@ pub const FDB_RING: &str = "FDB_RING";
 pub const FLOWS: &str = "FLOWS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 9] = [
-    CONFIG,
-    STATE,
-    PORTS,
-    PORT_INDEX,
-    PORT_LINKS,
-    PORT_RECORDS,
-    STATS,
-    FDB,
-    FDB_RING,
-];
+pub const PINNED: [&str; 9] =
+    [CONFIG, STATE, PORTS, PORT_INDEX, PORT_LINKS, PORT_RECORDS, STATS, FDB, FDB_RING];
 
 /// Name of the complete switch, attached at tcx ingress of every port.
 pub const PROGRAM_TC: &str = "vswitch_tc";

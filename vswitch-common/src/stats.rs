@@ -34,17 +34,8 @@ const _: () = assert!(size_of::<PortStats>() == 8 * (7 + 2 * DropReason::SLOTS))
 impl PortStats {
     /// Adds another CPU's counters.
     pub fn add(&mut self, other: &Self) {
-        let Self {
-            rx_frames,
-            rx_bytes,
-            forwarded,
-            flooded,
-            local,
-            tx_frames,
-            tx_bytes,
-            drops,
-            tx_drops,
-        } = other;
+        let Self { rx_frames, rx_bytes, forwarded, flooded, local, tx_frames, tx_bytes, drops, tx_drops } =
+            other;
         self.rx_frames = self.rx_frames.wrapping_add(*rx_frames);
         self.rx_bytes = self.rx_bytes.wrapping_add(*rx_bytes);
         self.forwarded = self.forwarded.wrapping_add(*forwarded);
@@ -68,10 +59,6 @@ impl PortStats {
     /// Whether every received frame ended in exactly one counter.
     pub fn is_conserved(&self) -> bool {
         self.rx_frames
-            == self
-                .forwarded
-                .wrapping_add(self.flooded)
-                .wrapping_add(self.local)
-                .wrapping_add(self.dropped())
+            == self.forwarded.wrapping_add(self.flooded).wrapping_add(self.local).wrapping_add(self.dropped())
     }
 }

@@ -56,10 +56,7 @@ impl Frame for &[u8] {
         let (destination, rest) = self.split_first_chunk::<6>()?;
         let (source, rest) = rest.split_first_chunk::<6>()?;
         rest.first_chunk::<2>()?;
-        Some(Ethernet {
-            destination: MacAddr::new(*destination),
-            source: MacAddr::new(*source),
-        })
+        Some(Ethernet { destination: MacAddr::new(*destination), source: MacAddr::new(*source) })
     }
 
     fn length(&self) -> u32 {
@@ -79,11 +76,8 @@ mod tests {
     #[test]
     fn casts() {
         let cast = |destination| {
-            Ethernet {
-                destination: MacAddr::new(destination),
-                source: MacAddr::new([2, 0, 0, 0, 0, 1]),
-            }
-            .cast()
+            Ethernet { destination: MacAddr::new(destination), source: MacAddr::new([2, 0, 0, 0, 0, 1]) }
+                .cast()
         };
         assert_eq!(cast([2, 0, 0, 0, 0, 2]), Cast::UnknownUnicast);
         assert_eq!(cast([0x33, 0x33, 0, 0, 0, 1]), Cast::Multicast);

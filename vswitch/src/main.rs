@@ -18,9 +18,8 @@ fn main() -> ExitCode {
     };
     output::follow(cli.verbose);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.noun.run(cli.json)));
+    let result =
+        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.noun.run(cli.json)));
     match result.and_then(|report| Ok(output::print(&report, cli.json)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -45,12 +45,7 @@ fn check_length(what: &'static str, name: &str, max: usize) -> Result<(), NameEr
         return Err(NameError::Empty { what });
     }
     if name.len() > max {
-        return Err(NameError::TooLong {
-            what,
-            name: name.to_owned(),
-            len: name.len(),
-            max,
-        });
+        return Err(NameError::TooLong { what, name: name.to_owned(), len: name.len(), max });
     }
     Ok(())
 }
@@ -104,12 +99,7 @@ impl FromStr for IfName {
     fn from_str(name: &str) -> Result<Self, NameError> {
         let what = "interface";
         check_length(what, name, 15)?;
-        let forbidden = |found, remedy| NameError::Forbidden {
-            what,
-            name: name.to_owned(),
-            found,
-            remedy,
-        };
+        let forbidden = |found, remedy| NameError::Forbidden { what, name: name.to_owned(), found, remedy };
         if name == "." || name == ".." {
             return Err(forbidden("form", "`.` and `..` are directories"));
         }
@@ -135,12 +125,7 @@ impl FromStr for NsName {
         let what = "namespace";
         // A record of a port keeps 64 bytes of it, the last one zero.
         check_length(what, name, 63)?;
-        let forbidden = |found, remedy| NameError::Forbidden {
-            what,
-            name: name.to_owned(),
-            found,
-            remedy,
-        };
+        let forbidden = |found, remedy| NameError::Forbidden { what, name: name.to_owned(), found, remedy };
         if name == "." || name == ".." {
             return Err(forbidden("form", "`.` and `..` are directories"));
         }
@@ -160,10 +145,7 @@ impl FromStr for SwitchName {
     fn from_str(name: &str) -> Result<Self, NameError> {
         let what = "switch";
         check_length(what, name, 32)?;
-        if name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        {
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
             Ok(Self(name.to_owned()))
         } else {
             Err(NameError::Forbidden {
@@ -186,17 +168,7 @@ mod tests {
         for good in ["a", "eth0", "veth.100", "abcdefghijklmno", "ä"] {
             assert!(good.parse::<IfName>().is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a:b",
-            "a b",
-            "a\tb",
-            "abcdefghijklmnop",
-            "eth%d",
-        ] {
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "abcdefghijklmnop", "eth%d"] {
             assert!(bad.parse::<IfName>().is_err(), "{bad}");
         }
     }
@@ -204,10 +176,7 @@ mod tests {
     #[test]
     fn messages_have_the_value_the_cause_and_the_remedy() {
         let error = "abcdefghijklmnop".parse::<IfName>().expect_err("16 bytes");
-        assert_eq!(
-            error.to_string(),
-            "interface name `abcdefghijklmnop` has 16 bytes; use at most 15"
-        );
+        assert_eq!(error.to_string(), "interface name `abcdefghijklmnop` has 16 bytes; use at most 15");
         let error = "a/b".parse::<NsName>().expect_err("slash");
         assert_eq!(
             error.to_string(),

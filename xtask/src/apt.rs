@@ -23,9 +23,7 @@ pub fn install<S: AsRef<str>>(packages: &[S], why: &str) -> Result<()> {
     if names.iter().any(|name| !is_known(name)) {
         command::run(apt_get(&["update"]))?;
     }
-    command::run(apt_get(
-        &[&["install", "-y", "--no-install-recommends"], &names[..]].concat(),
-    ))
+    command::run(apt_get(&[&["install", "-y", "--no-install-recommends"], &names[..]].concat()))
 }
 
 /// An image of a container often comes without any package lists.
@@ -35,9 +33,6 @@ fn is_known(package: &str) -> bool {
 
 fn apt_get(arguments: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
-    command
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null());
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     command
 }

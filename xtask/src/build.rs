@@ -22,10 +22,7 @@ pub struct Args {
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     object(workspace)?;
     host(workspace, args.release, &["--package=vswitch"])?;
-    step(
-        "Built",
-        &workspace.binary(args.release, "vswitch").display().to_string(),
-    );
+    step("Built", &workspace.binary(args.release, "vswitch").display().to_string());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -33,11 +30,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 pub fn object(workspace: &Workspace) -> Result<Toolchain> {
     let toolchain = setup::ensure(workspace)?;
     bpf_cargo(workspace, &toolchain, "build", "bpf", &[])?;
-    let built = workspace
-        .target
-        .join("bpf")
-        .join(&workspace.pins.target)
-        .join("release/vswitch-ebpf");
+    let built = workspace.target.join("bpf").join(&workspace.pins.target).join("release/vswitch-ebpf");
     copy_if_changed(&built, &workspace.object())?;
     Ok(toolchain)
 }
@@ -52,10 +45,8 @@ pub fn bpf_cargo(
 ) -> Result<()> {
     let target = &workspace.pins.target;
     let arch = format!("--cfg=bpf_target_arch=\"{}\"", env::consts::ARCH);
-    let flags: Vec<&str> = ["-Cdebuginfo=2", "-Clink-arg=--btf", &arch]
-        .into_iter()
-        .chain(flags.iter().copied())
-        .collect();
+    let flags: Vec<&str> =
+        ["-Cdebuginfo=2", "-Clink-arg=--btf", &arch].into_iter().chain(flags.iter().copied()).collect();
     let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
     toolchain
         .route
@@ -69,10 +60,7 @@ pub fn bpf_cargo(
             "--target-dir",
         ])
         .args([workspace.target.join(dir)])
-        .args([
-            "--manifest-path".as_ref(),
-            workspace.root.join("Cargo.toml").as_os_str(),
-        ])
+        .args(["--manifest-path".as_ref(), workspace.root.join("Cargo.toml").as_os_str()])
         .env(linker, toolchain.linker.path())
         .env("LD_LIBRARY_PATH", toolchain.llvm.dir())
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
@@ -83,12 +71,7 @@ pub fn bpf_cargo(
 pub fn host(workspace: &Workspace, release: bool, args: &[&str]) -> Result<()> {
     let manifest = workspace.root.join("Cargo.toml");
     let profile: &[&str] = if release { &["--release"] } else { &[] };
-    Cargo::host()
-        .args(["build", "--manifest-path"])
-        .args([manifest])
-        .args(profile)
-        .args(args)
-        .run()
+    Cargo::host().args(["build", "--manifest-path"]).args([manifest]).args(profile).args(args).run()
 }
 
 /// Leaves the time stamp of an unchanged object alone, so that the host binary is not built again.

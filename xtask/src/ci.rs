@@ -9,12 +9,7 @@ use crate::workspace::Workspace;
 /// The task. A failed lint does not keep the tests from running, and does not pass either.
 pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     let script = workspace.root.join(".ci/run");
-    let status = Command::new(&script)
-        .status()
-        .with_context(|| format!("{} did not start", script.display()))?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let status =
+        Command::new(&script).status().with_context(|| format!("{} did not start", script.display()))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -34,12 +34,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             _ => {}
         }
     }
-    step(
-        "Kept",
-        &format!(
-            "{} (`cargo xtask clean --tools` removes it)",
-            workspace.tools().display()
-        ),
-    );
+    step("Kept", &format!("{} (`cargo xtask clean --tools` removes it)", workspace.tools().display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -76,12 +76,7 @@ fn of_the_running_cargo(name: &str) -> bool {
 }
 
 fn of_the_host_compiler(name: &str) -> bool {
-    const PREFIXES: [&str; 4] = [
-        "CARGO_BUILD_",
-        "CARGO_TARGET_",
-        "CARGO_PROFILE_",
-        "CARGO_UNSTABLE_",
-    ];
+    const PREFIXES: [&str; 4] = ["CARGO_BUILD_", "CARGO_TARGET_", "CARGO_PROFILE_", "CARGO_UNSTABLE_"];
     const EXACT: [&str; 7] = [
         "CARGO_ENCODED_RUSTFLAGS",
         "RUSTC",
@@ -96,9 +91,7 @@ fn of_the_host_compiler(name: &str) -> bool {
 
 /// Runs a command to success; what it prints goes where our output goes.
 pub fn run(mut command: Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("`{}` did not start", line(&command)))?;
+    let status = command.status().with_context(|| format!("`{}` did not start", line(&command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", line(&command));
     }
@@ -108,9 +101,7 @@ pub fn run(mut command: Command) -> Result<()> {
 /// Runs a command to success and returns what it printed on standard output.
 pub fn capture(mut command: Command) -> Result<String> {
     command.stdin(Stdio::null()).stderr(Stdio::piped());
-    let output = command
-        .output()
-        .with_context(|| format!("`{}` did not start", line(&command)))?;
+    let output = command.output().with_context(|| format!("`{}` did not start", line(&command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`{}` failed ({}): {}", line(&command), output.status, said.trim());
@@ -127,10 +118,8 @@ pub fn ask(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
 
 /// The command as one would type it.
 fn line(command: &Command) -> String {
-    let words: Vec<OsString> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(OsStr::to_owned)
-        .collect();
+    let words: Vec<OsString> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect();
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }
 
@@ -140,13 +129,7 @@ mod tests {
 
     #[test]
     fn the_user_keeps_his_registry_and_target_directory() {
-        for name in [
-            "CARGO_HOME",
-            "CARGO_HTTP_CAINFO",
-            "CARGO_TARGET_DIR",
-            "CARGO_NET_OFFLINE",
-            "PATH",
-        ] {
+        for name in ["CARGO_HOME", "CARGO_HTTP_CAINFO", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
             assert!(!of_the_running_cargo(name), "{name}");
         }
         assert!(of_the_running_cargo("CARGO_PKG_NAME") && of_the_running_cargo("CARGO"));
@@ -154,13 +137,9 @@ mod tests {
 
     #[test]
     fn host_flags_stay_out_of_the_bpf_build() {
-        for name in [
-            "RUSTFLAGS",
-            "RUSTC",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "CARGO_TARGET_DIR",
-            "CARGO_BUILD_TARGET",
-        ] {
+        for name in
+            ["RUSTFLAGS", "RUSTC", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"]
+        {
             assert!(of_the_host_compiler(name), "{name}");
         }
         assert!(!of_the_host_compiler("CARGO_HOME") && !of_the_host_compiler("CARGO_NET_RETRY"));
@@ -171,9 +150,6 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo because >&2; exit 3"]);
         let error = capture(command).unwrap_err().to_string();
-        assert!(
-            error.contains("exit status: 3") && error.contains("because"),
-            "{error}"
-        );
+        assert!(error.contains("exit status: 3") && error.contains("because"), "{error}");
     }
 }

@@ -45,11 +45,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -68,14 +64,7 @@ mod tests {
         let counts = sum("running 4 tests\ntest a ... ok\n\
              test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
              test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.23s\n");
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 8,
-                failed: 2,
-                skipped: 1
-            }
-        );
+        assert_eq!(counts, Counts { passed: 8, failed: 2, skipped: 1 });
         assert_eq!(counts.to_string(), "8 passed, 2 failed, 1 skipped");
         assert!(!counts.good());
     }

@@ -19,26 +19,15 @@ pub struct Args {
 
 /// The task. The demo takes this process over, so that Ctrl-C reaches it and its exit code is ours.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    privilege::require_root(
-        "demo",
-        "makes network namespaces and loads BPF programs, so it needs root",
-    )?;
+    privilege::require_root("demo", "makes network namespaces and loads BPF programs, so it needs root")?;
     setup::ensure_iproute()?;
     step("Building", "the BPF object");
     build::object(workspace)?;
-    step(
-        "Building",
-        "the vswitch command and the demo, optimised (a few minutes the first time)",
-    );
-    build::host(
-        workspace,
-        true,
-        &["--package=vswitch", "--package=vswitch-tests", "--bins"],
-    )?;
+    step("Building", "the vswitch command and the demo, optimised (a few minutes the first time)");
+    build::host(workspace, true, &["--package=vswitch", "--package=vswitch-tests", "--bins"])?;
 
     let mut demo = Command::new(workspace.binary(true, "demo"));
-    demo.env("VSWITCH_BIN", workspace.binary(true, "vswitch"))
-        .env_remove("LD_LIBRARY_PATH");
+    demo.env("VSWITCH_BIN", workspace.binary(true, "vswitch")).env_remove("LD_LIBRARY_PATH");
     if args.keep {
         demo.arg("--keep");
     }

@@ -31,17 +31,11 @@ pub fn ensure(workspace: &Workspace) -> Result<Toolchain> {
 
 /// Finds or installs the commands `ip` and `bridge`, the tests' second opinion about the kernel's state.
 pub fn ensure_iproute() -> Result<()> {
-    if ["ip", "bridge"]
-        .iter()
-        .all(|name| command::ask(name, &["-V"]).is_some())
-    {
+    if ["ip", "bridge"].iter().all(|name| command::ask(name, &["-V"]).is_some()) {
         return Ok(());
     }
-    apt::install(
-        &["iproute2"],
-        "tests and demo compare with the Linux bridge, which `ip` builds",
-    )
-    .context("`ip` and `bridge` are not installed; install iproute2")
+    apt::install(&["iproute2"], "tests and demo compare with the Linux bridge, which `ip` builds")
+        .context("`ip` and `bridge` are not installed; install iproute2")
 }
 
 /// The task.
@@ -54,11 +48,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     }
     step(
         "Linker",
-        &format!(
-            "bpf-linker {} at {}",
-            workspace.pins.bpf_linker,
-            toolchain.linker.path().display()
-        ),
+        &format!("bpf-linker {} at {}", workspace.pins.bpf_linker, toolchain.linker.path().display()),
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -27,26 +27,16 @@ pub struct Args {
 
 /// The task. Its last line is the counts, whatever happened before.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    privilege::require_root(
-        "test",
-        "makes network namespaces and loads BPF programs, so it needs root",
-    )?;
+    privilege::require_root("test", "makes network namespaces and loads BPF programs, so it needs root")?;
     let counts = tests(workspace, args).unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");
-        Counts {
-            failed: 1,
-            ..Counts::default()
-        }
+        Counts { failed: 1, ..Counts::default() }
     });
     if counts == Counts::default() {
         eprintln!("xtask: no test ran");
     }
     println!("{counts}");
-    Ok(if counts.good() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if counts.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn tests(workspace: &Workspace, args: &Args) -> Result<Counts> {
@@ -64,11 +54,8 @@ fn tests(workspace: &Workspace, args: &Args) -> Result<Counts> {
         .args(&args.filter)
         .env("VSWITCH_BIN", workspace.binary(args.release, "vswitch"))
         .command();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo did not start")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo did not start")?;
 
     let mut counts = Counts::default();
     let mut out = std::io::stdout().lock();

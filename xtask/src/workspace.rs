@@ -36,9 +36,7 @@ impl Workspace {
     /// Asks cargo.
     pub fn load() -> Result<Self> {
         let text = command::capture(
-            Cargo::host()
-                .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
-                .command(),
+            Cargo::host().args(["metadata", "--no-deps", "--format-version=1", "--offline"]).command(),
         )?;
         let metadata: Value = serde_json::from_str(&text).context("`cargo metadata` printed no JSON")?;
         Ok(Self {
@@ -60,9 +58,7 @@ impl Workspace {
 
     /// A binary of a profile.
     pub fn binary(&self, release: bool, name: &str) -> PathBuf {
-        self.target
-            .join(if release { "release" } else { "debug" })
-            .join(name)
+        self.target.join(if release { "release" } else { "debug" }).join(name)
     }
 }
 
@@ -73,16 +69,12 @@ impl Pins {
             value.map(str::to_owned).with_context(|| missing(key, "a string"))
         };
         let packages = table["debian-packages"].as_array().and_then(|list| {
-            list.iter()
-                .map(|name| name.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
+            list.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         });
         Ok(Self {
             target: text("target")?,
             bpf_linker: text("bpf-linker")?,
-            llvm: table["llvm"]
-                .as_u64()
-                .with_context(|| missing("llvm", "a number"))?,
+            llvm: table["llvm"].as_u64().with_context(|| missing("llvm", "a number"))?,
             nightly: text("nightly")?,
             debian_packages: packages.with_context(|| missing("debian-packages", "a list of strings"))?,
         })
@@ -94,9 +86,7 @@ fn missing(key: &str, what: &str) -> String {
 }
 
 fn path(metadata: &Value, key: &str) -> Result<PathBuf> {
-    let text = metadata[key]
-        .as_str()
-        .with_context(|| format!("`cargo metadata` reports no `{key}`"))?;
+    let text = metadata[key].as_str().with_context(|| format!("`cargo metadata` reports no `{key}`"))?;
     Ok(PathBuf::from(text))
 }
 

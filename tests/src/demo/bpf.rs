@@ -85,11 +85,7 @@ struct Info {
 /// # Errors
 /// Without the right to ask.
 pub fn exists((kind, id): Object) -> io::Result<bool> {
-    let mut request = IdRequest {
-        id: id.saturating_sub(1),
-        next_id: 0,
-        flags: 0,
-    };
+    let mut request = IdRequest { id: id.saturating_sub(1), next_id: 0, flags: 0 };
     match bpf(kind.get_next_id(), &mut request) {
         Ok(_) => Ok(request.next_id == id),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
@@ -103,11 +99,7 @@ pub fn exists((kind, id): Object) -> io::Result<bool> {
 /// When there is no such pin, or without the right to ask.
 pub fn pinned(path: &Path) -> io::Result<Vec<Object>> {
     let name = CString::new(path.as_os_str().as_bytes())?;
-    let mut request = PathRequest {
-        path: name.as_ptr() as u64,
-        fd: 0,
-        flags: 0,
-    };
+    let mut request = PathRequest { path: name.as_ptr() as u64, fd: 0, flags: 0 };
     let file = descriptor(bpf(OBJ_GET, &mut request)?);
     let target = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let target = target.to_string_lossy();
@@ -117,11 +109,7 @@ pub fn pinned(path: &Path) -> io::Result<Vec<Object>> {
     } else if target.contains("link") {
         let (info, _) = info(&file)?;
         let mut found = vec![(Kind::Link, info.id)];
-        let mut request = IdRequest {
-            id: info.program,
-            next_id: 0,
-            flags: 0,
-        };
+        let mut request = IdRequest { id: info.program, next_id: 0, flags: 0 };
         found.extend(program(&descriptor(bpf(PROG_GET_FD_BY_ID, &mut request)?))?);
         Ok(found)
     } else {
@@ -140,28 +128,16 @@ fn info(file: &OwnedFd) -> io::Result<(Info, Vec<u32>)> {
     let mut maps = vec![0_u32; 64];
     // Other kinds of objects have other members there, which the kernel only writes.
     let mut info = Info::default();
-    let is_program = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?
-        .to_string_lossy()
-        .contains("prog");
+    let is_program =
+        fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?.to_string_lossy().contains("prog");
     if is_program {
         info.map_count = 64;
         info.map_ids = maps.as_mut_ptr() as u64;
     }
     let length = u32::try_from(size_of::<Info>()).map_err(io::Error::other)?;
     let fd = file.as_raw_fd().cast_unsigned();
-    bpf(
-        OBJ_GET_INFO_BY_FD,
-        &mut InfoRequest {
-            fd,
-            length,
-            info: (&raw mut info) as u64,
-        },
-    )?;
-    maps.truncate(if is_program {
-        usize::try_from(info.map_count).map_err(io::Error::other)?
-    } else {
-        0
-    });
+    bpf(OBJ_GET_INFO_BY_FD, &mut InfoRequest { fd, length, info: (&raw mut info) as u64 })?;
+    maps.truncate(if is_program { usize::try_from(info.map_count).map_err(io::Error::other)? } else { 0 });
     Ok((info, maps))
 }
 

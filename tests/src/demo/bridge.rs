@@ -44,15 +44,8 @@ fn build() -> Result<Bridge> {
         ip(&format!("-n {name} address add {address} dev eth0"))?;
         ip(&format!("-n {name} link set eth0 up"))?;
     }
-    let route = Route {
-        from,
-        to,
-        address: TO_ADDRESS,
-    };
-    Ok(Bridge {
-        route,
-        _namespace: NetNs::current()?,
-    })
+    let route = Route { from, to, address: TO_ADDRESS };
+    Ok(Bridge { route, _namespace: NetNs::current()? })
 }
 
 fn ip(line: &str) -> Result<()> {

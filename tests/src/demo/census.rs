@@ -37,9 +37,7 @@ impl Census {
     /// When something cannot be read.
     pub fn take() -> Result<Self> {
         let names = match fs::read_dir(NETNS_DIR) {
-            Ok(entries) => entries
-                .map(|entry| Ok(entry?.file_name()))
-                .collect::<io::Result<Vec<_>>>()?,
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).context(NETNS_DIR),
         };
@@ -60,12 +58,7 @@ impl Census {
             }
             Ok(())
         })?;
-        Ok(Self {
-            links,
-            namespaces: names.len(),
-            pins,
-            objects,
-        })
+        Ok(Self { links, namespaces: names.len(), pins, objects })
     }
 
     /// The state after, once the kernel has freed what was freed: no object of the time in between is left that was
@@ -127,10 +120,7 @@ fn bpffs() -> PathBuf {
 
 /// Visits every file of a tree.
 fn walk(dir: &Path, visit: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
-    for entry in dir
-        .read_dir()
-        .with_context(|| format!("list {}", dir.display()))?
-    {
+    for entry in dir.read_dir().with_context(|| format!("list {}", dir.display()))? {
         let path = entry?.path();
         if path.is_dir() {
             walk(&path, visit)?;

@@ -28,20 +28,14 @@ pub fn show(switch: &Route) -> Result<()> {
             } else {
                 ("the bridge", &bridge.route, &mut theirs)
             };
-            let speed = route
-                .measure(ROUND)
-                .with_context(|| format!("TCP through {name}"))?;
+            let speed = route.measure(ROUND).with_context(|| format!("TCP through {name}"))?;
             ensure!(speed.gigabits > 0.0, "no TCP data passed {name}");
             speeds.push(speed.gigabits);
             congestion = speed.congestion;
         }
     }
     screen::progress("");
-    let ratios: Vec<f64> = ours
-        .iter()
-        .zip(&theirs)
-        .map(|(ours, theirs)| ours / theirs)
-        .collect();
+    let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
     screen::table(
         &["", "median", "range", "unit"],
         &[
@@ -58,10 +52,7 @@ pub fn show(switch: &Route) -> Result<()> {
 
 fn row(name: &str, values: &[f64], digits: usize, unit: &str) -> Vec<String> {
     let sorted = sorted(values);
-    let (low, high) = (
-        sorted.first().copied().unwrap_or(0.0),
-        sorted.last().copied().unwrap_or(0.0),
-    );
+    let (low, high) = (sorted.first().copied().unwrap_or(0.0), sorted.last().copied().unwrap_or(0.0));
     vec![
         name.to_owned(),
         format!("{:.digits$}", median(&sorted)),
@@ -92,9 +83,6 @@ mod tests {
     #[test]
     fn a_row_has_median_and_range() {
         assert_eq!(row("x", &[3.0, 1.0, 2.0], 1, "u"), ["x", "2.0", "1.0 – 3.0", "u"]);
-        assert_eq!(
-            row("x", &[4.0, 1.0, 2.0, 3.0], 2, "u"),
-            ["x", "2.50", "1.00 – 4.00", "u"]
-        );
+        assert_eq!(row("x", &[4.0, 1.0, 2.0, 3.0], 2, "u"), ["x", "2.50", "1.00 – 4.00", "u"]);
     }
 }

@@ -39,26 +39,9 @@ impl Lab {
         screen::heading("A switch with three namespaces, a host port and a tap port");
         shell.show(&["switch", "add", SWITCH])?;
         for (name, address) in NAMESPACES {
-            shell.show(&[
-                "port",
-                "add",
-                SWITCH,
-                name,
-                "--netns",
-                name,
-                "--ip",
-                &format!("{address}/24"),
-            ])?;
+            shell.show(&["port", "add", SWITCH, name, "--netns", name, "--ip", &format!("{address}/24")])?;
         }
-        shell.show(&[
-            "port",
-            "add",
-            SWITCH,
-            "host0",
-            "--host",
-            "--ip",
-            &format!("{HOST}/24"),
-        ])?;
+        shell.show(&["port", "add", SWITCH, "host0", "--host", "--ip", &format!("{HOST}/24")])?;
         shell.show(&["port", "add", SWITCH, TAP, "--tap"])?;
         let tap = TapEcho::start(TAP)?;
         screen::note(&format!(
@@ -89,10 +72,7 @@ impl Lab {
     /// Everybody on the switch.
     pub fn stations(&self) -> Vec<Station<'_>> {
         let namespaces = NAMESPACES.map(|(name, address)| Station::Namespace { name, address });
-        namespaces
-            .into_iter()
-            .chain([Station::Host { address: HOST }, Station::Tap(&self.tap)])
-            .collect()
+        namespaces.into_iter().chain([Station::Host { address: HOST }, Station::Tap(&self.tap)]).collect()
     }
 
     /// From `web` to `api`.
@@ -101,11 +81,7 @@ impl Lab {
     /// When a namespace is gone.
     pub fn route(&self) -> Result<Route> {
         let [(from, _), (to, address), _] = NAMESPACES;
-        Ok(Route {
-            from: NetNs::open(from)?,
-            to: NetNs::open(to)?,
-            address,
-        })
+        Ok(Route { from: NetNs::open(from)?, to: NetNs::open(to)?, address })
     }
 
     /// Takes it down with the commands that a user would type: one port by itself, the rest with the switch.

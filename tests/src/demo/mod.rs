@@ -52,10 +52,7 @@ pub fn run(keep: bool) -> Result<()> {
     lab.take_down(&shell)?;
     let after = Census::settle(&before, &during)?;
     census::show(&before, &during, &after);
-    ensure!(
-        after.is_like(&before),
-        "something is left behind; see the table above"
-    );
+    ensure!(after.is_like(&before), "something is left behind; see the table above");
     screen::good("Nothing is left.");
     Ok(())
 }

@@ -59,11 +59,7 @@ impl Arp {
             _ => return None,
         };
         let pair = |at| Some((mac(body, at)?, address(body, at + 6)?));
-        Some(Self {
-            kind,
-            sender: pair(8)?,
-            target: pair(18)?,
-        })
+        Some(Self { kind, sender: pair(8)?, target: pair(18)? })
     }
 }
 
@@ -95,12 +91,7 @@ impl Echo {
     /// The answer to a request.
     #[must_use]
     pub fn answer(self) -> Self {
-        Self {
-            kind: EchoKind::Reply,
-            source: self.destination,
-            destination: self.source,
-            ..self
-        }
+        Self { kind: EchoKind::Reply, source: self.destination, destination: self.source, ..self }
     }
 
     /// The frame.
@@ -211,22 +202,12 @@ mod tests {
     const B: (MacAddr, Ipv4Addr) = (station(2), Ipv4Addr::new(10, 0, 0, 2));
 
     fn echo() -> Echo {
-        Echo {
-            kind: EchoKind::Request,
-            source: A,
-            destination: B,
-            number: (7, 9),
-            data: b"abc".to_vec(),
-        }
+        Echo { kind: EchoKind::Request, source: A, destination: B, number: (7, 9), data: b"abc".to_vec() }
     }
 
     #[test]
     fn arp_goes_round() {
-        let arp = Arp {
-            kind: ArpKind::Request,
-            sender: A,
-            target: B,
-        };
+        let arp = Arp { kind: ArpKind::Request, sender: A, target: B };
         let frame = arp.build();
         assert_eq!(frame[..6], [0xff; 6]);
         assert_eq!(Arp::parse(&frame), Some(arp));
@@ -245,11 +226,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_is_noticed() {
-        for at in [
-            HEADER + 8,
-            HEADER + IPV4_HEADER + 5,
-            HEADER + IPV4_HEADER + ICMP_HEADER,
-        ] {
+        for at in [HEADER + 8, HEADER + IPV4_HEADER + 5, HEADER + IPV4_HEADER + ICMP_HEADER] {
             let mut frame = echo().build();
             frame[at] ^= 1;
             assert_eq!(Echo::parse(&frame), None, "byte {at}");
@@ -258,9 +235,6 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_rfc_1071() {
-        assert_eq!(
-            checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
-            !0xddf2
-        );
+        assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
     }
 }

@@ -29,10 +29,7 @@ static NUMBER: AtomicU16 = AtomicU16::new(1);
 /// Identifier and sequence number of a new ping.
 pub fn next_number() -> (u16, u16) {
     let [low, high, ..] = process::id().to_le_bytes();
-    (
-        u16::from_le_bytes([low, high]),
-        NUMBER.fetch_add(1, Ordering::Relaxed),
-    )
+    (u16::from_le_bytes([low, high]), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Pings once; the round trip time, or `None` when no answer comes in time.
@@ -40,13 +37,8 @@ pub fn next_number() -> (u16, u16) {
 /// # Errors
 /// When the socket cannot be made or used.
 pub fn ping(target: Ipv4Addr, patience: Duration) -> Result<Option<Duration>> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::Icmp,
-    )
-    .context("open an ICMP socket")?;
+    let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)
+        .context("open an ICMP socket")?;
     let number = next_number();
     let message = icmp(EchoKind::Request, number, b"vswitch");
     let start = Instant::now();

@@ -89,10 +89,7 @@ pub fn show(stations: &[Station<'_>]) -> Result<Vec<String>> {
         rows.push(row);
     }
     screen::progress("");
-    let header: Vec<&str> = ["from \\ to"]
-        .into_iter()
-        .chain(stations.iter().map(Station::name))
-        .collect();
+    let header: Vec<&str> = ["from \\ to"].into_iter().chain(stations.iter().map(Station::name)).collect();
     screen::table(&header, &rows);
     let pairs = stations.len() * stations.len().saturating_sub(1);
     screen::note(&format!(

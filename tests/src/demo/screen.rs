@@ -12,11 +12,7 @@ static COLOUR: LazyLock<bool> = LazyLock::new(|| {
 });
 
 fn styled(code: &str, text: &str) -> String {
-    if *COLOUR {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_owned()
-    }
+    if *COLOUR { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// The first line.
@@ -46,10 +42,7 @@ pub fn command(line: &str) {
 
 /// A command and how long it took, right of it.
 pub fn timed_command(line: &str, milliseconds: u128) {
-    command(&format!(
-        "{line:<68} {}",
-        styled("2", &format!("{milliseconds:>4} ms"))
-    ));
+    command(&format!("{line:<68} {}", styled("2", &format!("{milliseconds:>4} ms"))));
 }
 
 /// What a command printed.
@@ -64,11 +57,7 @@ pub fn progress(text: &str) {
     if *COLOUR {
         print!(
             "\r\u{1b}[K{}",
-            if text.is_empty() {
-                String::new()
-            } else {
-                format!("  {}", styled("2", text))
-            }
+            if text.is_empty() { String::new() } else { format!("  {}", styled("2", text)) }
         );
         // Progress that cannot be shown is no reason to stop.
         let _ = io::stdout().flush();
@@ -78,24 +67,15 @@ pub fn progress(text: &str) {
 /// A table, the first column left and the others right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain(header.get(column).map(|title| title.chars().count()))
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(header.get(column).map(|title| title.chars().count())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::from("    ");
         for (column, (cell, width)) in cells.zip(&widths).enumerate() {
-            let done = if column == 0 {
-                write!(line, "{cell:<width$}")
-            } else {
-                write!(line, "   {cell:>width$}")
-            };
+            let done =
+                if column == 0 { write!(line, "{cell:<width$}") } else { write!(line, "   {cell:>width$}") };
             done.expect("a String takes everything");
         }
         line

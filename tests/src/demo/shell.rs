@@ -33,10 +33,7 @@ impl Shell {
             None => env::current_exe()?.with_file_name("vswitch"),
         };
         let binary = fs::canonicalize(&binary).with_context(|| {
-            format!(
-                "there is no `{}`; run `cargo xtask demo`, which builds it",
-                binary.display()
-            )
+            format!("there is no `{}`; run `cargo xtask demo`, which builds it", binary.display())
         })?;
         Ok(Self { binary })
     }
@@ -53,10 +50,7 @@ impl Shell {
     pub fn show(&self, arguments: &[&str]) -> Result<()> {
         let start = Instant::now();
         let output = self.run(arguments);
-        screen::timed_command(
-            &format!("vswitch {}", arguments.join(" ")),
-            start.elapsed().as_millis(),
-        );
+        screen::timed_command(&format!("vswitch {}", arguments.join(" ")), start.elapsed().as_millis());
         screen::output(&output?);
         Ok(())
     }
@@ -66,9 +60,7 @@ impl Shell {
     /// # Errors
     /// When it fails or hangs.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
-        let output = self
-            .wait(arguments)
-            .with_context(|| format!("`vswitch {}`", arguments.join(" ")))?;
+        let output = self.wait(arguments).with_context(|| format!("`vswitch {}`", arguments.join(" ")))?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.success(),
@@ -109,11 +101,7 @@ impl Shell {
             .filter(|entry| fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == self.binary))
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
-        ensure!(
-            alive.is_empty(),
-            "a vswitch process is alive: {}",
-            alive.join(", ")
-        );
+        ensure!(alive.is_empty(), "a vswitch process is alive: {}", alive.join(", "));
         screen::note("0 vswitch processes are running: the kernel forwards by itself.");
         Ok(())
     }

@@ -67,20 +67,13 @@ impl TapEcho {
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, answers) = mpsc::channel();
         let (thread_file, thread_stop) = (Arc::clone(&file), Arc::clone(&stop));
-        let thread = thread::Builder::new()
-            .name(format!("echo {device}"))
-            .spawn(move || {
-                while !thread_stop.load(Ordering::Relaxed) {
-                    handle_next(&thread_file, &sender)?;
-                }
-                Ok(())
-            })?;
-        Ok(Self {
-            file,
-            answers,
-            stop,
-            thread,
-        })
+        let thread = thread::Builder::new().name(format!("echo {device}")).spawn(move || {
+            while !thread_stop.load(Ordering::Relaxed) {
+                handle_next(&thread_file, &sender)?;
+            }
+            Ok(())
+        })?;
+        Ok(Self { file, answers, stop, thread })
     }
 
     /// Pings from this station once; the round trip time, or `None` when no answer comes in time.
@@ -89,11 +82,7 @@ impl TapEcho {
     /// When the tap is gone.
     pub fn ping(&self, target: Ipv4Addr, patience: Duration) -> Result<Option<Duration>> {
         let deadline = Instant::now() + patience;
-        let request = Arp {
-            kind: ArpKind::Request,
-            sender: ME,
-            target: (MacAddr::new([0; 6]), target),
-        };
+        let request = Arp { kind: ArpKind::Request, sender: ME, target: (MacAddr::new([0; 6]), target) };
         self.send(&request.build())?;
         let resolved = self.await_answer(deadline, |answer| match answer {
             Answer::Arp(from, mac) if from == target => Some(mac),
@@ -103,18 +92,12 @@ impl TapEcho {
 
         let number = ping::next_number();
         let destination = (mac, target);
-        let echo = Echo {
-            kind: EchoKind::Request,
-            source: ME,
-            destination,
-            number,
-            data: b"vswitch".to_vec(),
-        };
+        let echo =
+            Echo { kind: EchoKind::Request, source: ME, destination, number, data: b"vswitch".to_vec() };
         let start = Instant::now();
         self.send(&echo.build())?;
-        let answered = self.await_answer(deadline, |answer| {
-            (answer == Answer::Echo(target, number)).then_some(())
-        });
+        let answered =
+            self.await_answer(deadline, |answer| (answer == Answer::Echo(target, number)).then_some(()));
         Ok(answered.map(|()| start.elapsed()))
     }
 
@@ -124,10 +107,7 @@ impl TapEcho {
     /// The error that ended it before, if one did.
     pub fn stop(self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread
-            .join()
-            .map_err(|_| anyhow!("the tap's peer panicked"))?
-            .context("the tap's peer")
+        self.thread.join().map_err(|_| anyhow!("the tap's peer panicked"))?.context("the tap's peer")
     }
 
     fn send(&self, frame: &[u8]) -> Result<()> {
@@ -211,14 +191,9 @@ enum Reaction {
 fn react(frame: &[u8]) -> Option<Reaction> {
     if let Some(arp) = Arp::parse(frame).filter(|arp| arp.target.1 == ADDRESS) {
         return Some(match arp.kind {
-            ArpKind::Request => Reaction::Reply(
-                Arp {
-                    kind: ArpKind::Reply,
-                    sender: ME,
-                    target: arp.sender,
-                }
-                .build(),
-            ),
+            ArpKind::Request => {
+                Reaction::Reply(Arp { kind: ArpKind::Reply, sender: ME, target: arp.sender }.build())
+            }
             ArpKind::Reply => Reaction::Answered(Answer::Arp(arp.sender.1, arp.sender.0)),
         });
     }
@@ -265,17 +240,9 @@ mod tests {
 
     #[test]
     fn it_answers_arp_and_echo_for_itself_only() {
-        let ask = |target| Arp {
-            kind: ArpKind::Request,
-            sender: OTHER,
-            target: (MacAddr::new([0; 6]), target),
-        };
-        let expected = Arp {
-            kind: ArpKind::Reply,
-            sender: ME,
-            target: OTHER,
-        }
-        .build();
+        let ask =
+            |target| Arp { kind: ArpKind::Request, sender: OTHER, target: (MacAddr::new([0; 6]), target) };
+        let expected = Arp { kind: ArpKind::Reply, sender: ME, target: OTHER }.build();
         assert_eq!(react(&ask(ADDRESS).build()), Some(Reaction::Reply(expected)));
         assert_eq!(react(&ask(OTHER.1).build()), None);
 
@@ -286,33 +253,15 @@ mod tests {
             number: (1, 2),
             data: vec![1, 2, 3],
         };
-        assert_eq!(
-            react(&echo.build()),
-            Some(Reaction::Reply(echo.clone().answer().build()))
-        );
-        let stray = Echo {
-            destination: (station(7), ADDRESS),
-            ..echo
-        };
-        assert_eq!(
-            react(&stray.build()),
-            None,
-            "flooded to us, but for another station"
-        );
+        assert_eq!(react(&echo.build()), Some(Reaction::Reply(echo.clone().answer().build())));
+        let stray = Echo { destination: (station(7), ADDRESS), ..echo };
+        assert_eq!(react(&stray.build()), None, "flooded to us, but for another station");
     }
 
     #[test]
     fn an_answer_is_recognised() {
-        let reply = Echo {
-            kind: EchoKind::Reply,
-            source: OTHER,
-            destination: ME,
-            number: (3, 4),
-            data: Vec::new(),
-        };
-        assert_eq!(
-            react(&reply.build()),
-            Some(Reaction::Answered(Answer::Echo(OTHER.1, (3, 4))))
-        );
+        let reply =
+            Echo { kind: EchoKind::Reply, source: OTHER, destination: ME, number: (3, 4), data: Vec::new() };
+        assert_eq!(react(&reply.build()), Some(Reaction::Answered(Answer::Echo(OTHER.1, (3, 4)))));
     }
 }

@@ -70,10 +70,7 @@ impl Route {
             drop(listener);
             let sent = sender.join().map_err(|_| anyhow!("the sender panicked"))?;
             let gigabits = received?.context("receive")?;
-            Ok(Speed {
-                gigabits,
-                congestion: sent.context("send")?,
-            })
+            Ok(Speed { gigabits, congestion: sent.context("send")? })
         })
     }
 }
@@ -128,19 +125,10 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<u32> {
 /// Sends until told to stop, or until the receiver hangs up. Gives the congestion control.
 fn send(address: SocketAddrV4, done: &AtomicBool) -> Result<String> {
     pin()?;
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // Before it connects: a change later keeps the pacing of the first choice.
     choose_congestion(&socket);
-    setsockopt(
-        &socket,
-        SendTimeout,
-        &TimeVal::new(i64::try_from(STALL.as_secs())?, 0),
-    )?;
+    setsockopt(&socket, SendTimeout, &TimeVal::new(i64::try_from(STALL.as_secs())?, 0))?;
     connect(socket.as_raw_fd(), &SockaddrIn::from(address))
         .with_context(|| format!("connect to {address}"))?;
     let congestion = getsockopt(&socket, TcpCongestion)?;

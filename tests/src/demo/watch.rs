@@ -42,9 +42,7 @@ impl Watch {
     /// # Errors
     /// When the kernel refuses the descriptor or the thread.
     pub fn start() -> Result<Self> {
-        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
-            .into_iter()
-            .collect();
+        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         signals.thread_block().context("block the signals")?;
         let file = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).context("receive the signals")?;
         let watch = Self::default();

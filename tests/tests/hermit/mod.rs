@@ -17,10 +17,7 @@ impl Hermit {
     /// Starts it and waits until it is there.
     pub fn new() -> Self {
         let outside = fs::read_link("/proc/thread-self/ns/net").unwrap();
-        let child = Command::new("unshare")
-            .args(["--net", "sleep", "600"])
-            .spawn()
-            .unwrap();
+        let child = Command::new("unshare").args(["--net", "sleep", "600"]).spawn().unwrap();
         let hermit = Self(child);
         let inside = || fs::read_link(format!("/proc/{}/ns/net", hermit.0.id())).unwrap();
         wait::until("the process is in its namespace", || inside() != outside);

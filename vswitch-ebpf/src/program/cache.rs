@@ -24,19 +24,8 @@ pub fn find(key: &FlowKey, validity: Validity, length: u32) -> Option<(Slot, Egr
     if !entry.matches(key, validity.generation, validity.period) || length > entry.mtu + OVERHEAD {
         return None;
     }
-    let redirect = if entry.redirect == Redirect::Peer as u32 {
-        Redirect::Peer
-    } else {
-        Redirect::Dev
-    };
-    Some((
-        entry.ingress_slot,
-        Egress {
-            slot: entry.egress_slot,
-            ifindex: entry.egress_ifindex,
-            redirect,
-        },
-    ))
+    let redirect = if entry.redirect == Redirect::Peer as u32 { Redirect::Peer } else { Redirect::Dev };
+    Some((entry.ingress_slot, Egress { slot: entry.egress_slot, ifindex: entry.egress_ifindex, redirect }))
 }
 
 /// Keeps a verdict.

@@ -45,11 +45,7 @@ struct Round {
 #[inline(always)]
 pub fn resumed(skb: &Skb) -> Option<u32> {
     let mark = skb.mark();
-    if mark & 0xffff_0000 == GO_ON {
-        Some(mark & 0xffff)
-    } else {
-        None
-    }
+    if mark & 0xffff_0000 == GO_ON { Some(mark & 0xffff) } else { None }
 }
 
 /// Floods the frame and returns the program's verdict.
@@ -73,11 +69,7 @@ pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
         pending_ifindex: 0,
         full: false,
     };
-    helper::repeat(
-        config.high_slot.saturating_sub(frame.resumed_after),
-        visit,
-        &mut round,
-    );
+    helper::repeat(config.high_slot.saturating_sub(frame.resumed_after), visit, &mut round);
     if round.full {
         skb.set_mark(GO_ON | (u32::from(round.pending_slot) - 1));
         return helper::redirect_ingress(skb.ingress_ifindex());

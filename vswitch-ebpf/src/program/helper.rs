@@ -76,12 +76,7 @@ pub fn check_mtu(skb: *mut __sk_buff, ifindex: u32) -> (MtuCheck, u32) {
 pub fn repeat<T>(count: u32, step: unsafe extern "C" fn(u64, *mut T) -> i64, context: &mut T) {
     // SAFETY: `step` expects exactly this context, which outlives the call.
     unsafe {
-        generated::bpf_loop(
-            count,
-            step as *mut core::ffi::c_void,
-            core::ptr::from_mut(context).cast(),
-            0,
-        );
+        generated::bpf_loop(count, step as *mut core::ffi::c_void, core::ptr::from_mut(context).cast(), 0);
     }
 }
 

@@ -60,32 +60,18 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
     let length = skb.length();
     let Some(ethernet) = skb.ethernet() else {
         let slot = tables::slot_of(ingress_ifindex)?;
-        return Some(entered(
-            skb,
-            slot,
-            &PortConfig::EMPTY,
-            Outcome::Drop(DropReason::Runt),
-            config,
-        ));
+        return Some(entered(skb, slot, &PortConfig::EMPTY, Outcome::Drop(DropReason::Runt), config));
     };
     if let Some(resumed_after) = flood::resumed(skb) {
         // It was admitted and counted when it came.
         let slot = tables::slot_of(ingress_ifindex)?;
         let ingress = *tables::port(u32::from(slot))?;
         let outcome = Outcome::Flood(ethernet.cast());
-        return Some(Entered {
-            slot,
-            ingress,
-            outcome,
-            resumed_after,
-        });
+        return Some(Entered { slot, ingress, outcome, resumed_after });
     }
     // Read before anything that a verdict depends on: a change during this frame's journey then voids the verdict.
     let generation = config.generation.wrapping_add(tables::state()?.generation as u32);
-    let validity = Validity {
-        generation,
-        period: (now >> config.cache_shift) as u32,
-    };
+    let validity = Validity { generation, period: (now >> config.cache_shift) as u32 };
     let key = FlowKey {
         source: FdbKey::new(ethernet.source, 0),
         destination: FdbKey::new(ethernet.destination, 0),
@@ -95,28 +81,11 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
         count::sent(egress.slot, length);
         let outcome = Outcome::Forward(egress);
         count::received(slot, length, &outcome);
-        return Some(Entered {
-            slot,
-            ingress: PortConfig::EMPTY,
-            outcome,
-            resumed_after: 0,
-        });
+        return Some(Entered { slot, ingress: PortConfig::EMPTY, outcome, resumed_after: 0 });
     }
     let slot = tables::slot_of(ingress_ifindex)?;
     let (ingress, link) = tables::rows(slot)?;
-    let outcome = decide(
-        skb,
-        &Question {
-            config,
-            ethernet,
-            key,
-            slot,
-            ingress,
-            link,
-            now,
-            validity,
-        },
-    );
+    let outcome = decide(skb, &Question { config, ethernet, key, slot, ingress, link, now, validity });
     Some(entered(skb, slot, ingress, outcome, config))
 }
 
@@ -128,27 +97,13 @@ fn entered(skb: &Skb, slot: Slot, ingress: &PortConfig, outcome: Outcome, config
         Outcome::Drop(reason) => journal::dropped(skb, slot, reason, config),
         Outcome::Flood(_) | Outcome::Local => {}
     }
-    Entered {
-        slot,
-        ingress: *ingress,
-        outcome,
-        resumed_after: 0,
-    }
+    Entered { slot, ingress: *ingress, outcome, resumed_after: 0 }
 }
 
 /// The slow path.
 #[inline(always)]
 fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
-    let Question {
-        config,
-        ethernet,
-        key,
-        slot,
-        ingress,
-        link,
-        now,
-        validity: _,
-    } = question;
+    let Question { config, ethernet, key, slot, ingress, link, now, validity: _ } = question;
     let admitted = admit(ethernet, ingress, config.group_fwd_mask);
     if let Admit::Refuse(reason) = admitted {
         return Outcome::Drop(reason);
@@ -178,16 +133,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
 
 #[inline(always)]
 fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
-    let Question {
-        config,
-        ethernet,
-        key,
-        slot,
-        ingress,
-        link: _,
-        now,
-        validity,
-    } = question;
+    let Question { config, ethernet, key, slot, ingress, link: _, now, validity } = question;
     let entry = tables::fdb_get(key.destination);
     let rows = match &entry {
         Some(entry) => tables::rows(entry.slot),
@@ -213,11 +159,8 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         }
         Err(reason) => return Outcome::Drop(reason),
     }
-    let leave = Egress {
-        slot: target,
-        ifindex: row.ifindex,
-        redirect: egress::redirect(ethernet.destination, row),
-    };
+    let leave =
+        Egress { slot: target, ifindex: row.ifindex, redirect: egress::redirect(ethernet.destination, row) };
     cache::keep(key, *validity, *slot, &leave, mtu);
     Outcome::Forward(leave)
 }

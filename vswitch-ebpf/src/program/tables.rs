@@ -97,9 +97,7 @@ pub fn link_mut(slot: u32) -> Option<&'static mut PortLink> {
 #[inline(always)]
 pub fn stats(slot: Slot) -> Option<&'static mut PortStats> {
     // SAFETY: see above; a CPU runs one program of this switch at a time (softirq, not re-entered).
-    STATS
-        .get_ptr_mut(u32::from(slot))
-        .map(|value| unsafe { &mut *value })
+    STATS.get_ptr_mut(u32::from(slot)).map(|value| unsafe { &mut *value })
 }
 
 /// The entry of an address.

@@ -62,19 +62,11 @@ mod tests {
     const STATION: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 
     fn port(state: PortState) -> PortConfig {
-        PortConfig {
-            ifindex: 1,
-            flags: flag::DEFAULT,
-            state: state as u8,
-            ..PortConfig::EMPTY
-        }
+        PortConfig { ifindex: 1, flags: flag::DEFAULT, state: state as u8, ..PortConfig::EMPTY }
     }
 
     fn to(destination: [u8; 6]) -> Ethernet {
-        Ethernet {
-            destination: MacAddr::new(destination),
-            source: STATION,
-        }
+        Ethernet { destination: MacAddr::new(destination), source: STATION }
     }
 
     #[test]
@@ -90,10 +82,7 @@ mod tests {
         }
         let lldp = to([1, 0x80, 0xc2, 0, 0, 0x0e]);
         assert_eq!(admit(&lldp, &port(PortState::Forwarding), 1 << 14), Admit::Enter);
-        assert_eq!(
-            admit(&lldp, &port(PortState::Forwarding), !(1 << 14)),
-            Admit::Local
-        );
+        assert_eq!(admit(&lldp, &port(PortState::Forwarding), !(1 << 14)), Admit::Local);
     }
 
     #[test]
@@ -102,10 +91,7 @@ mod tests {
         assert_eq!(admit(&frame, &port(PortState::Forwarding), 0), Admit::Enter);
         assert_eq!(admit(&frame, &port(PortState::Learning), 0), Admit::LearnOnly);
         for state in [PortState::Disabled, PortState::Blocking, PortState::Gone] {
-            assert_eq!(
-                admit(&frame, &port(state), 0),
-                Admit::Refuse(DropReason::NotForwarding)
-            );
+            assert_eq!(admit(&frame, &port(state), 0), Admit::Refuse(DropReason::NotForwarding));
             assert!(!learns(&port(state)));
         }
     }

@@ -74,12 +74,7 @@ mod tests {
     use vswitch_common::port::PortState;
 
     fn port(flags: u32) -> PortConfig {
-        PortConfig {
-            ifindex: 5,
-            flags,
-            state: PortState::Forwarding as u8,
-            ..PortConfig::EMPTY
-        }
+        PortConfig { ifindex: 5, flags, state: PortState::Forwarding as u8, ..PortConfig::EMPTY }
     }
 
     #[test]
@@ -90,19 +85,9 @@ mod tests {
             (Cast::Broadcast, flag::BCAST_FLOOD),
         ];
         for (cast, wanted) in casts {
+            assert!(floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted), &PortLink::UP), "{cast:?}");
             assert!(
-                floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted), &PortLink::UP),
-                "{cast:?}"
-            );
-            assert!(
-                !floods(
-                    cast,
-                    1,
-                    &port(flag::DEFAULT),
-                    2,
-                    &port(flag::DEFAULT & !wanted),
-                    &PortLink::UP
-                ),
+                !floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted), &PortLink::UP),
                 "{cast:?}"
             );
         }
@@ -119,34 +104,17 @@ mod tests {
 
     #[test]
     fn an_empty_slot_gets_nothing() {
-        assert!(!floods(
-            Cast::Broadcast,
-            1,
-            &port(flag::DEFAULT),
-            2,
-            &PortConfig::EMPTY,
-            &PortLink::UP
-        ));
+        assert!(!floods(Cast::Broadcast, 1, &port(flag::DEFAULT), 2, &PortConfig::EMPTY, &PortLink::UP));
     }
 
     #[test]
     fn the_peer_is_reached_directly_only_by_its_own_address() {
         let peer_mac = MacAddr::new([2, 0, 0, 0, 0, 9]);
-        let direct = PortConfig {
-            redirect: Redirect::Peer as u8,
-            peer_mac,
-            ..port(flag::DEFAULT)
-        };
+        let direct = PortConfig { redirect: Redirect::Peer as u8, peer_mac, ..port(flag::DEFAULT) };
         assert_eq!(redirect(peer_mac, &direct), Redirect::Peer);
         assert_eq!(redirect(MacAddr::new([2, 0, 0, 0, 0, 8]), &direct), Redirect::Dev);
         assert_eq!(
-            redirect(
-                peer_mac,
-                &PortConfig {
-                    redirect: Redirect::Dev as u8,
-                    ..direct
-                }
-            ),
+            redirect(peer_mac, &PortConfig { redirect: Redirect::Dev as u8, ..direct }),
             Redirect::Dev
         );
     }

@@ -79,61 +79,27 @@ mod tests {
     use proptest::prelude::*;
 
     fn port(flags: u32, state: PortState) -> PortConfig {
-        PortConfig {
-            ifindex: 5,
-            flags,
-            incarnation: 2,
-            state: state as u8,
-            ..PortConfig::EMPTY
-        }
+        PortConfig { ifindex: 5, flags, incarnation: 2, state: state as u8, ..PortConfig::EMPTY }
     }
 
     #[test]
     fn absent_expired_and_orphaned_entries_are_unknown() {
         let alive = port(flag::DEFAULT, PortState::Forwarding);
-        let entry = learned(
-            Behind {
-                slot: 4,
-                incarnation: 2,
-                epoch: 0,
-            },
-            1000,
-        );
+        let entry = learned(Behind { slot: 4, incarnation: 2, epoch: 0 }, 1000);
         assert_eq!(destination(None, None, 1000, 250), Destination::Unknown);
-        assert_eq!(
-            destination(Some(&entry), Some((&alive, &PortLink::UP)), 1250, 250),
-            Destination::Port(4)
-        );
-        assert_eq!(
-            destination(Some(&entry), Some((&alive, &PortLink::UP)), 1251, 250),
-            Destination::Unknown
-        );
-        let later = PortConfig {
-            incarnation: 3,
-            ..alive
-        };
-        assert_eq!(
-            destination(Some(&entry), Some((&later, &PortLink::UP)), 1000, 250),
-            Destination::Unknown
-        );
+        assert_eq!(destination(Some(&entry), Some((&alive, &PortLink::UP)), 1250, 250), Destination::Port(4));
+        assert_eq!(destination(Some(&entry), Some((&alive, &PortLink::UP)), 1251, 250), Destination::Unknown);
+        let later = PortConfig { incarnation: 3, ..alive };
+        assert_eq!(destination(Some(&entry), Some((&later, &PortLink::UP)), 1000, 250), Destination::Unknown);
         for state in [PortState::Gone, PortState::Disabled] {
-            let dead = PortConfig {
-                state: state as u8,
-                ..alive
-            };
+            let dead = PortConfig { state: state as u8, ..alive };
             assert_eq!(
                 destination(Some(&entry), Some((&dead, &PortLink::UP)), 1000, 250),
                 Destination::Unknown
             );
         }
-        let local = FdbEntry {
-            kind: FdbKind::Local as u8,
-            ..entry
-        };
-        assert_eq!(
-            destination(Some(&local), Some((&alive, &PortLink::UP)), u64::MAX, 1),
-            Destination::Host
-        );
+        let local = FdbEntry { kind: FdbKind::Local as u8, ..entry };
+        assert_eq!(destination(Some(&local), Some((&alive, &PortLink::UP)), u64::MAX, 1), Destination::Host);
     }
 
     #[test]
@@ -149,10 +115,7 @@ mod tests {
             (FdbKind::Local, Destination::Host),
         ];
         for (kind, expected) in kinds {
-            let entry = FdbEntry {
-                kind: kind as u8,
-                ..learned(behind, 1000)
-            };
+            let entry = FdbEntry { kind: kind as u8, ..learned(behind, 1000) };
             for link in [&down, &up] {
                 let found = destination(Some(&entry), Some((&port, link)), 1000, 250);
                 assert_eq!(found, expected, "{kind:?} {link:?}");
@@ -160,14 +123,8 @@ mod tests {
         }
         // Learned late, from a frame that was under way; and in earnest, when the device is up again.
         let late = learned(Behind::port(4, &port, &down), 1000);
-        assert_eq!(
-            destination(Some(&late), Some((&port, &down)), 1000, 250),
-            Destination::Unknown
-        );
-        assert_eq!(
-            destination(Some(&late), Some((&port, &up)), 1000, 250),
-            Destination::Port(4)
-        );
+        assert_eq!(destination(Some(&late), Some((&port, &down)), 1000, 250), Destination::Unknown);
+        assert_eq!(destination(Some(&late), Some((&port, &up)), 1000, 250), Destination::Port(4));
     }
 
     proptest! {

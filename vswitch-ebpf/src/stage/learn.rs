@@ -34,11 +34,7 @@ impl Behind {
     /// The port in row `slot`.
     #[inline(always)]
     pub const fn port(slot: Slot, port: &PortConfig, link: &PortLink) -> Self {
-        Self {
-            slot,
-            incarnation: port.incarnation,
-            epoch: link.epoch,
-        }
+        Self { slot, incarnation: port.incarnation, epoch: link.epoch }
     }
 
     /// Whether an entry points at this port.
@@ -61,11 +57,7 @@ pub fn learn(entry: Option<&FdbEntry>, behind: Behind, now: u64, cache_shift: u8
     let Some(entry) = entry else { return Learn::Insert };
     if behind.holds(entry) {
         let is_old = now >> cache_shift != entry.stamp >> cache_shift || !behind.remembers(entry);
-        if entry.kind().ages() && is_old {
-            Learn::Refresh
-        } else {
-            Learn::Keep
-        }
+        if entry.kind().ages() && is_old { Learn::Refresh } else { Learn::Keep }
     } else if entry.kind().moves() {
         Learn::Move
     } else {
@@ -99,18 +91,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HERE: Behind = Behind {
-        slot: 3,
-        incarnation: 7,
-        epoch: 1,
-    };
+    const HERE: Behind = Behind { slot: 3, incarnation: 7, epoch: 1 };
     const KINDS: [FdbKind; 4] = [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local];
 
     fn entry(behind: Behind, kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry {
-            kind: kind as u8,
-            ..learned(behind, stamp)
-        }
+        FdbEntry { kind: kind as u8, ..learned(behind, stamp) }
     }
 
     #[test]
@@ -123,22 +108,12 @@ mod tests {
         let seen = entry(HERE, FdbKind::Dynamic, 256);
         assert_eq!(learn(Some(&seen), HERE, 511, 8), Learn::Keep);
         assert_eq!(learn(Some(&seen), HERE, 512, 8), Learn::Refresh);
-        assert_eq!(
-            learn(Some(&entry(HERE, FdbKind::Static, 0)), HERE, 512, 8),
-            Learn::Keep
-        );
+        assert_eq!(learn(Some(&entry(HERE, FdbKind::Static, 0)), HERE, 512, 8), Learn::Keep);
     }
 
     #[test]
     fn a_later_port_in_the_same_slot_is_another_port() {
-        let old = entry(
-            Behind {
-                incarnation: 6,
-                ..HERE
-            },
-            FdbKind::Dynamic,
-            1000,
-        );
+        let old = entry(Behind { incarnation: 6, ..HERE }, FdbKind::Dynamic, 1000);
         assert_eq!(learn(Some(&old), HERE, 1000, 8), Learn::Move);
         assert!(!is_authorised(Some(&old), HERE, 1000, 0));
     }
@@ -162,12 +137,7 @@ mod tests {
             assert_eq!(known, kind != FdbKind::Local, "{kind:?}");
         }
         assert!(!is_authorised(None, HERE, 1000, 250));
-        assert!(!is_authorised(
-            Some(&entry(HERE, FdbKind::Dynamic, 1000)),
-            HERE,
-            1251,
-            250
-        ));
+        assert!(!is_authorised(Some(&entry(HERE, FdbKind::Dynamic, 1000)), HERE, 1251, 250));
     }
 
     proptest! {

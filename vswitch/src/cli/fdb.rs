@@ -107,22 +107,11 @@ pub async fn run(command: FdbCommand) -> Result<Report> {
             views.retain(|view| vlan.is_none_or(|vlan| vlan == view.vlan));
             return table(&views);
         }
-        FdbCommand::Add(AddArgs {
-            switch,
-            mac,
-            port,
-            vlan,
-            sticky,
-        }) => {
+        FdbCommand::Add(AddArgs { switch, mac, port, vlan, sticky }) => {
             let kind = if sticky { FdbKind::Sticky } else { FdbKind::Static };
             fdb::add(&store, &host, &switch, mac, &port, vlan, kind).await?;
         }
-        FdbCommand::Del(DelArgs {
-            switch,
-            mac,
-            port,
-            vlan,
-        }) => {
+        FdbCommand::Del(DelArgs { switch, mac, port, vlan }) => {
             fdb::del(&store, &host, &switch, mac, vlan, port.as_ref()).await?;
         }
         FdbCommand::Flush(FlushArgs { switch, port, vlan }) => {
@@ -135,21 +124,11 @@ pub async fn run(command: FdbCommand) -> Result<Report> {
 }
 
 fn table(views: &[FdbView]) -> Result<Report> {
-    Ok(Report::table(
-        &["mac", "vlan", "port", "kind", "age"],
-        views,
-        |view| {
-            let age = match view.kind {
-                "dynamic" | "sticky" => format!("{}.{} s", view.age_ms / 1000, view.age_ms % 1000 / 100),
-                _ => "-".to_owned(),
-            };
-            vec![
-                view.mac.clone(),
-                view.vlan.to_string(),
-                view.port.clone(),
-                view.kind.to_owned(),
-                age,
-            ]
-        },
-    )?)
+    Ok(Report::table(&["mac", "vlan", "port", "kind", "age"], views, |view| {
+        let age = match view.kind {
+            "dynamic" | "sticky" => format!("{}.{} s", view.age_ms / 1000, view.age_ms % 1000 / 100),
+            _ => "-".to_owned(),
+        };
+        vec![view.mac.clone(), view.vlan.to_string(), view.port.clone(), view.kind.to_owned(), age]
+    })?)
 }

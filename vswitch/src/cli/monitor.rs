@@ -13,10 +13,8 @@ use crate::{
 
 /// What to follow.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  vswitch monitor lab\n  vswitch monitor lab --drops\n\n\
-    Ends with Ctrl-C. Only new and moved addresses cost anything; nothing is told per forwarded frame."
-)]
+#[command(after_help = "Examples:\n  vswitch monitor lab\n  vswitch monitor lab --drops\n\n\
+    Ends with Ctrl-C. Only new and moved addresses cost anything; nothing is told per forwarded frame.")]
 pub struct MonitorArgs {
     /// The switch
     #[arg(value_name = "SW")]

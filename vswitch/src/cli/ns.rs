@@ -38,10 +38,8 @@ pub enum NsCommand {
     #[command(after_help = "Examples:\n  vswitch ns pids web\n  kill $(vswitch ns pids web)")]
     Pids(PidsArgs),
     /// Tell the name of the namespace that a process is in
-    #[command(
-        after_help = "Examples:\n  vswitch ns identify\n  vswitch ns identify 4711\n\n\
-                            Prints nothing if the namespace has no name."
-    )]
+    #[command(after_help = "Examples:\n  vswitch ns identify\n  vswitch ns identify 4711\n\n\
+                            Prints nothing if the namespace has no name.")]
     Identify(IdentifyArgs),
     /// Give the namespace of a process, such as a container's, a name
     #[command(
@@ -146,16 +144,15 @@ pub async fn run(command: NsCommand) -> Result<Report> {
         NsCommand::Add(AddArgs { names, lo }) => names::add(&names, lo).await,
         NsCommand::Del(DelArgs { names, all }) => names::del(names, all),
         NsCommand::List => list::list().await,
-        NsCommand::Exec(ExecArgs {
-            target: ExecTarget { name, all, pid, path },
-            command,
-        }) => match (name, pid, path) {
-            _ if all => exec::in_all(&command),
-            (Some(name), ..) => exec::replace(&Netns::named(&name)?, Some(&name), &command),
-            (_, Some(pid), _) => exec::replace(&Netns::of_pid(pid)?, None, &command),
-            (_, _, Some(path)) => exec::replace(&Netns::at_path(&path)?, None, &command),
-            (None, None, None) => exec::replace(&Netns::current()?, None, &command),
-        },
+        NsCommand::Exec(ExecArgs { target: ExecTarget { name, all, pid, path }, command }) => {
+            match (name, pid, path) {
+                _ if all => exec::in_all(&command),
+                (Some(name), ..) => exec::replace(&Netns::named(&name)?, Some(&name), &command),
+                (_, Some(pid), _) => exec::replace(&Netns::of_pid(pid)?, None, &command),
+                (_, _, Some(path)) => exec::replace(&Netns::at_path(&path)?, None, &command),
+                (None, None, None) => exec::replace(&Netns::current()?, None, &command),
+            }
+        }
         NsCommand::Pids(PidsArgs { name }) => processes::pids(&name),
         NsCommand::Identify(IdentifyArgs { pid }) => processes::identify(pid),
         NsCommand::Attach(AttachArgs { name, pid }) => names::attach(&name, pid),

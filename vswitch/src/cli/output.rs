@@ -22,19 +22,12 @@ impl Report {
 
     /// Nothing left to say: the verb printed as it went.
     pub fn told() -> Self {
-        Self {
-            is_told: true,
-            ..Self::default()
-        }
+        Self { is_told: true, ..Self::default() }
     }
 
     /// A text for people and the same facts for scripts.
     pub fn new(text: impl Into<String>, facts: &impl Serialize) -> serde_json::Result<Self> {
-        Ok(Self {
-            text: text.into(),
-            json: Some(serde_json::to_value(facts)?),
-            is_told: false,
-        })
+        Ok(Self { text: text.into(), json: Some(serde_json::to_value(facts)?), is_told: false })
     }
 
     /// A table for people and its rows for scripts.
@@ -52,11 +45,7 @@ impl Report {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        let text = table
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect::<Vec<_>>()
-            .join("\n");
+        let text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
         Self::new(text, &rows)
     }
 

@@ -165,10 +165,7 @@ pub async fn run(command: PortCommand) -> Result<Report> {
             port::add::add(&store, &host, &switch, &request).await?;
         }
         PortCommand::Del(PortArgs { switch, name }) => port::del::del(&store, &host, &switch, &name).await?,
-        PortCommand::Set(SetArgs {
-            port: PortArgs { switch, name },
-            words,
-        }) => {
+        PortCommand::Set(SetArgs { port: PortArgs { switch, name }, words }) => {
             port::set::set(&store, &host, &switch, &name, &PortOptions::parse(&words)?).await?;
         }
         PortCommand::Show(PortArgs { switch, name }) => {
@@ -210,50 +207,20 @@ fn request(args: AddArgs) -> Result<(SwitchName, PortRequest)> {
     } = args;
     let inside = || ifname.clone().map_or_else(|| "eth0".parse(), Ok);
     let place = match (netns, pid) {
-        (Some(ns), _) => Place::Netns {
-            ns,
-            ifname: inside()?,
-        },
-        (None, Some(pid)) => Place::Pid {
-            pid,
-            ifname: inside()?,
-        },
+        (Some(ns), _) => Place::Netns { ns, ifname: inside()? },
+        (None, Some(pid)) => Place::Pid { pid, ifname: inside()? },
         (None, None) if tap => Place::Tap { owner, vnet_header },
-        (None, None) if host => Place::Host {
-            ifname: ifname
-                .clone()
-                .map_or_else(|| format!("{name}-host").parse(), Ok)?,
-        },
+        (None, None) if host => {
+            Place::Host { ifname: ifname.clone().map_or_else(|| format!("{name}-host").parse(), Ok)? }
+        }
         (None, None) => Place::Dev,
     };
     let options = PortOptions::parse(&words)?;
-    Ok((
-        switch,
-        PortRequest {
-            name,
-            place,
-            ips,
-            via,
-            mac,
-            mtu,
-            options,
-        },
-    ))
+    Ok((switch, PortRequest { name, place, ips, via, mac, mtu, options }))
 }
 
 fn table(views: &[PortView]) -> Result<Report> {
-    let header = [
-        "switch",
-        "port",
-        "kind",
-        "state",
-        "leads to",
-        "mtu",
-        "rx",
-        "tx",
-        "dropped",
-        "not default",
-    ];
+    let header = ["switch", "port", "kind", "state", "leads to", "mtu", "rx", "tx", "dropped", "not default"];
     Ok(Report::table(&header, views, |view| {
         vec![
             view.switch.clone(),
@@ -283,10 +250,7 @@ fn details(views: &[PortView]) -> Result<Report> {
                 view.datapath, view.attach, view.redirect
             ),
             format!("options    {}", options(view)),
-            format!(
-                "received   {} frames, {} bytes",
-                counters.rx_frames, counters.rx_bytes
-            ),
+            format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
                 "           {} forwarded, {} flooded, {} to the host, {} dropped",
                 counters.forwarded,
@@ -294,17 +258,10 @@ fn details(views: &[PortView]) -> Result<Report> {
                 counters.local,
                 dropped(counters)
             ),
-            format!(
-                "sent       {} frames, {} bytes",
-                counters.tx_frames, counters.tx_bytes
-            ),
+            format!("sent       {} frames, {} bytes", counters.tx_frames, counters.tx_bytes),
         ];
         for (title, counts) in [("dropped", &counters.drops), ("not sent", &counters.tx_drops)] {
-            lines.extend(
-                counts
-                    .iter()
-                    .map(|(reason, count)| format!("{title:<10} {count} {reason}")),
-            );
+            lines.extend(counts.iter().map(|(reason, count)| format!("{title:<10} {count} {reason}")));
         }
         blocks.push(lines.join("\n"));
     }

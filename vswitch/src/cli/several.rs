@@ -14,11 +14,7 @@ pub(crate) fn all<T, E: Into<anyhow::Error>>(
             Err(error) => failures.push(format!("{:#}", error.into())),
         }
     }
-    if failures.is_empty() {
-        Ok(values)
-    } else {
-        Err(anyhow!("{}", failures.join("\n")))
-    }
+    if failures.is_empty() { Ok(values) } else { Err(anyhow!("{}", failures.join("\n"))) }
 }
 
 #[cfg(test)]
@@ -29,9 +25,6 @@ mod tests {
     fn every_failure_is_told() {
         let results = [Ok(1), Err(anyhow!("a")), Ok(2), Err(anyhow!("b"))];
         assert_eq!(all(results).expect_err("two failed").to_string(), "a\nb");
-        assert_eq!(
-            all([Ok::<_, anyhow::Error>(1), Ok(2)]).expect("none failed"),
-            [1, 2]
-        );
+        assert_eq!(all([Ok::<_, anyhow::Error>(1), Ok(2)]).expect("none failed"), [1, 2]);
     }
 }

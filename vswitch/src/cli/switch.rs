@@ -80,11 +80,7 @@ fn table(views: &[SwitchView]) -> Result<Report> {
             view.ports.to_string(),
             format!("{}/{}", view.fdb_entries, view.fdb_size),
             ageing(view),
-            if view.here {
-                String::new()
-            } else {
-                "in another namespace".to_owned()
-            },
+            if view.here { String::new() } else { "in another namespace".to_owned() },
         ]
     })?)
 }
@@ -92,11 +88,7 @@ fn table(views: &[SwitchView]) -> Result<Report> {
 fn summary(view: &SwitchView) -> Result<Report> {
     let mut lines = vec![
         format!("switch          {}", view.name),
-        format!(
-            "ports           {} of {}",
-            view.ports,
-            view.port_slots.saturating_sub(1)
-        ),
+        format!("ports           {} of {}", view.ports, view.port_slots.saturating_sub(1)),
         format!("addresses       {} of {}", view.fdb_entries, view.fdb_size),
         format!("ageing          {}", ageing(view)),
         format!("group-fwd-mask  {:#06x}", view.group_fwd_mask),
@@ -112,9 +104,5 @@ fn summary(view: &SwitchView) -> Result<Report> {
 }
 
 fn ageing(view: &SwitchView) -> String {
-    if view.ageing == 0 {
-        "never".to_owned()
-    } else {
-        format!("{} s", view.ageing)
-    }
+    if view.ageing == 0 { "never".to_owned() } else { format!("{} s", view.ageing) }
 }

@@ -61,18 +61,10 @@ mod tests {
 
     #[test]
     fn errors_are_one_line_with_value_and_remedy() {
-        let line = wrong(&[
-            "vswitch", "port", "add", "lab", "web", "--netns", "web", "--mac", "02:zz",
-        ]);
-        assert!(
-            line.contains("02:zz") && line.contains("; ") && !line.contains('\n'),
-            "{line}"
-        );
+        let line = wrong(&["vswitch", "port", "add", "lab", "web", "--netns", "web", "--mac", "02:zz"]);
+        assert!(line.contains("02:zz") && line.contains("; ") && !line.contains('\n'), "{line}");
         let line = wrong(&["vswitch", "swich", "list"]);
-        assert!(
-            line.contains("swich") && line.contains("switch") && !line.contains('\n'),
-            "{line}"
-        );
+        assert!(line.contains("swich") && line.contains("switch") && !line.contains('\n'), "{line}");
     }
 
     #[test]
@@ -86,15 +78,8 @@ mod tests {
             if command.has_subcommands() {
                 command.get_subcommands().for_each(check);
             } else {
-                let help = command
-                    .get_after_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                assert!(
-                    help.contains("vswitch "),
-                    "`{}` has no example",
-                    command.get_name()
-                );
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("vswitch "), "`{}` has no example", command.get_name());
             }
         }
         check(&Cli::command());

@@ -19,9 +19,8 @@ pub fn cidr(text: &str) -> Result<IpNet, String> {
 
 /// An address that an interface can have.
 pub fn station(text: &str) -> Result<MacAddr, String> {
-    let mac: MacAddr = text
-        .parse()
-        .map_err(|error: vswitch_common::addr::ParseMacError| error.to_string())?;
+    let mac: MacAddr =
+        text.parse().map_err(|error: vswitch_common::addr::ParseMacError| error.to_string())?;
     if mac.is_zero() {
         return Err("it is zero; write an address such as `02:00:00:00:00:01`".into());
     }
@@ -83,12 +82,7 @@ mod tests {
     #[test]
     fn group_addresses_are_refused() {
         assert!(station("02:00:00:00:00:01").is_ok());
-        for bad in [
-            "01:00:5e:00:00:01",
-            "ff:ff:ff:ff:ff:ff",
-            "00:00:00:00:00:00",
-            "2:0:0:0:0:1",
-        ] {
+        for bad in ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "2:0:0:0:0:1"] {
             assert!(station(bad).is_err(), "{bad}");
         }
     }

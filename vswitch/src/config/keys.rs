@@ -54,10 +54,9 @@ impl FromStr for KeyValue {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok(Self {
-                key: key.to_owned(),
-                value: value.to_owned(),
-            }),
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
             _ => Err(KeyError::Form(text.to_owned())),
         }
     }
@@ -66,11 +65,7 @@ impl FromStr for KeyValue {
 impl KeyValue {
     /// A value error for this word.
     pub fn refuse(&self, allowed: impl Into<String>) -> KeyError {
-        KeyError::Value {
-            key: self.key.clone(),
-            value: self.value.clone(),
-            allowed: allowed.into(),
-        }
+        KeyError::Value { key: self.key.clone(), value: self.value.clone(), allowed: allowed.into() }
     }
 
     /// `on` or `off`.
@@ -93,16 +88,8 @@ impl KeyValue {
 
 /// An unknown-key error that lists the known ones.
 pub fn unknown(key: &str, of: &'static str, known: &[&str]) -> KeyError {
-    let known = known
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    KeyError::Unknown {
-        key: key.to_owned(),
-        of,
-        known,
-    }
+    let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    KeyError::Unknown { key: key.to_owned(), of, known }
 }
 
 #[cfg(test)]
@@ -116,10 +103,7 @@ mod tests {
         assert_eq!("x".parse::<KeyValue>(), Err(KeyError::Form("x".to_owned())));
         assert_eq!(
             "a=b=c".parse::<KeyValue>(),
-            Ok(KeyValue {
-                key: "a".to_owned(),
-                value: "b=c".to_owned()
-            })
+            Ok(KeyValue { key: "a".to_owned(), value: "b=c".to_owned() })
         );
     }
 

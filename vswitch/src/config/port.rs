@@ -46,11 +46,8 @@ impl PortOptions {
     fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
         if let Some((_, bit)) = FLAGS.iter().find(|(name, _)| *name == word.key) {
             let on = word.switch()?;
-            (self.on, self.off) = if on {
-                (self.on | bit, self.off & !bit)
-            } else {
-                (self.on & !bit, self.off | bit)
-            };
+            (self.on, self.off) =
+                if on { (self.on | bit, self.off & !bit) } else { (self.on & !bit, self.off | bit) };
             return Ok(());
         }
         match word.key.as_str() {
@@ -101,12 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parse(texts: &[&str]) -> Result<PortOptions, KeyError> {
-        PortOptions::parse(
-            &texts
-                .iter()
-                .map(|text| text.parse().expect("key=value"))
-                .collect::<Vec<_>>(),
-        )
+        PortOptions::parse(&texts.iter().map(|text| text.parse().expect("key=value")).collect::<Vec<_>>())
     }
 
     #[test]
@@ -119,10 +111,7 @@ mod tests {
     #[test]
     fn unknown_keys_name_the_known_ones() {
         let error = parse(&["colour=red"]).expect_err("no such key").to_string();
-        assert!(
-            error.starts_with("unknown key `colour` of a port; the keys are `learning`"),
-            "{error}"
-        );
+        assert!(error.starts_with("unknown key `colour` of a port; the keys are `learning`"), "{error}");
         assert!(
             parse(&["flood=yes"]).is_err()
                 && parse(&["state=up"]).is_err()

@@ -56,9 +56,7 @@ impl SwitchSpec {
         for word in words {
             match word.key.as_str() {
                 "fdb-size" | "port-slots" => {
-                    return Err(KeyError::Fixed {
-                        key: word.key.clone(),
-                    });
+                    return Err(KeyError::Fixed { key: word.key.clone() });
                 }
                 _ => self.set(word)?,
             }
@@ -90,38 +88,25 @@ mod tests {
     use super::*;
 
     fn words(texts: &[&str]) -> Vec<KeyValue> {
-        texts
-            .iter()
-            .map(|text| text.parse().expect("key=value"))
-            .collect()
+        texts.iter().map(|text| text.parse().expect("key=value")).collect()
     }
 
     #[test]
     fn keys_are_applied_in_order() {
         let spec = SwitchSpec::default().with(&words(&["ageing=10", "ageing=0", "group-fwd-mask=0x4000"]));
-        assert_eq!(
-            spec.map(|spec| (spec.ageing, spec.group_fwd_mask)),
-            Ok((0, 0x4000))
-        );
+        assert_eq!(spec.map(|spec| (spec.ageing, spec.group_fwd_mask)), Ok((0, 0x4000)));
     }
 
     #[test]
     fn wrong_words_are_refused() {
-        for wrong in [
-            "ageing=-1",
-            "ageing=x",
-            "fdb-size=1",
-            "port-slots=99999",
-            "group-fwd-mask=1",
-            "colour=red",
-        ] {
+        for wrong in
+            ["ageing=-1", "ageing=x", "fdb-size=1", "port-slots=99999", "group-fwd-mask=1", "colour=red"]
+        {
             assert!(SwitchSpec::default().with(&words(&[wrong])).is_err(), "{wrong}");
         }
         assert_eq!(
             SwitchSpec::default().changed(&words(&["fdb-size=64"])),
-            Err(KeyError::Fixed {
-                key: "fdb-size".to_owned()
-            })
+            Err(KeyError::Fixed { key: "fdb-size".to_owned() })
         );
     }
 }

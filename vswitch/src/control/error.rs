@@ -137,13 +137,9 @@ impl ControlError {
         match errors.len() {
             0 => Ok(()),
             1 => Err(errors.remove(0)),
-            _ => Err(Self::Several(
-                errors
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("; and "),
-            )),
+            _ => {
+                Err(Self::Several(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ")))
+            }
         }
     }
 }

@@ -81,11 +81,7 @@ pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<F
             // As a bridge, which forgets what was behind a port that goes down; the program may not have noticed.
             continue;
         }
-        let age_ms = if ages {
-            now.saturating_sub(entry.stamp).saturating_mul(1000) / hz
-        } else {
-            0
-        };
+        let age_ms = if ages { now.saturating_sub(entry.stamp).saturating_mul(1000) / hz } else { 0 };
         views.push(FdbView {
             mac: key.mac().to_string(),
             vlan: key.vlan(),
@@ -151,16 +147,8 @@ pub async fn del(
         .tables
         .fdb_remove(|candidate, entry| candidate == key && slot.is_none_or(|slot| slot == entry.slot))?;
     if removed == 0 {
-        let vlan = if vlan == 0 {
-            String::new()
-        } else {
-            format!(" in VLAN {vlan}")
-        };
-        return Err(ControlError::NoAddress {
-            switch: name.to_string(),
-            mac: mac.to_string(),
-            vlan,
-        });
+        let vlan = if vlan == 0 { String::new() } else { format!(" in VLAN {vlan}") };
+        return Err(ControlError::NoAddress { switch: name.to_string(), mac: mac.to_string(), vlan });
     }
     Ok(())
 }
@@ -188,14 +176,7 @@ pub async fn flush(
 
 /// An entry made by us.
 pub fn entry(slot: Slot, incarnation: u16, epoch: u16, kind: FdbKind, now: u64) -> FdbEntry {
-    FdbEntry {
-        slot,
-        incarnation,
-        kind: kind as u8,
-        reserved: 0,
-        epoch,
-        stamp: now,
-    }
+    FdbEntry { slot, incarnation, kind: kind as u8, reserved: 0, epoch, stamp: now }
 }
 
 /// Refuses addresses that no station has.
@@ -204,18 +185,11 @@ pub fn check_station(mac: MacAddr) -> Result<(), ControlError> {
         return Ok(());
     }
     let what = if mac.is_zero() { "the zero" } else { "a group" };
-    Err(ControlError::NotStation {
-        mac: mac.to_string(),
-        what,
-    })
+    Err(ControlError::NotStation { mac: mac.to_string(), what })
 }
 
 fn check_vlan(vlan: u16) -> Result<(), ControlError> {
-    if vlan == 0 {
-        Ok(())
-    } else {
-        Err(ControlError::Vlan(vlan))
-    }
+    if vlan == 0 { Ok(()) } else { Err(ControlError::Vlan(vlan)) }
 }
 
 fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) -> Result<(), ControlError> {
@@ -224,14 +198,8 @@ fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) 
     if entry.kind() != FdbKind::Local || !is_alive(entry, &row, link) {
         return Ok(());
     }
-    let port = links
-        .get(&row.ifindex)
-        .map(|link| link.name.clone())
-        .unwrap_or_default();
-    Err(ControlError::LocalAddress {
-        mac: mac.to_string(),
-        port,
-    })
+    let port = links.get(&row.ifindex).map(|link| link.name.clone()).unwrap_or_default();
+    Err(ControlError::LocalAddress { mac: mac.to_string(), port })
 }
 
 fn word(kind: FdbKind) -> &'static str {
@@ -250,7 +218,5 @@ pub async fn check_port(
     name: &SwitchName,
     port: &IfName,
 ) -> Result<(), ControlError> {
-    Opened::find(store, name)?
-        .row(port, &links(host).await?)
-        .map(|_| ())
+    Opened::find(store, name)?.row(port, &links(host).await?).map(|_| ())
 }

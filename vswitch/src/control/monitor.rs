@@ -56,11 +56,7 @@ pub async fn follow(
     drops: bool,
     mut tell: impl FnMut(&Event) -> bool,
 ) -> Result<(), ControlError> {
-    let level = if drops {
-        log::Level::Debug
-    } else {
-        log::Level::Info
-    };
+    let level = if drops { log::Level::Debug } else { log::Level::Info };
     let opened = Opened::find(store, name)?;
     let (sender, records) = mpsc::channel();
     let mut journal = Journal::open(&opened.directory, Sink(sender))?;
@@ -109,9 +105,7 @@ fn set_level(store: &Store, name: &SwitchName, level: u8) -> Result<(), ControlE
 
 fn port_name(opened: &Opened, links: &Links, slot: Slot) -> String {
     let ifindex = opened.tables.port(slot).map_or(0, |port| port.ifindex);
-    links
-        .get(&ifindex)
-        .map_or_else(|| format!("#{slot}"), |link| link.name.clone())
+    links.get(&ifindex).map_or_else(|| format!("#{slot}"), |link| link.name.clone())
 }
 
 /// Reads a record of `vswitch-ebpf/src/program/journal.rs`.
@@ -119,21 +113,13 @@ fn parse(record: &str, port: impl Fn(Slot) -> String) -> Option<Event> {
     let words: Vec<&str> = record.split_whitespace().collect();
     let name = |word: &str| word.parse().ok().map(&port);
     match words.as_slice() {
-        ["learned", mac, slot] => Some(Event::Learned {
-            mac: (*mac).to_owned(),
-            port: name(slot)?,
-        }),
-        ["moved", mac, from, to] => Some(Event::Moved {
-            mac: (*mac).to_owned(),
-            from: name(from)?,
-            to: name(to)?,
-        }),
+        ["learned", mac, slot] => Some(Event::Learned { mac: (*mac).to_owned(), port: name(slot)? }),
+        ["moved", mac, from, to] => {
+            Some(Event::Moved { mac: (*mac).to_owned(), from: name(from)?, to: name(to)? })
+        }
         ["dropped", slot, reason] => {
             let reason = DropReason::ALL.get(reason.parse::<usize>().ok()?)?;
-            Some(Event::Dropped {
-                port: name(slot)?,
-                reason: reason.word(),
-            })
+            Some(Event::Dropped { port: name(slot)?, reason: reason.word() })
         }
         _ => None,
     }
@@ -164,10 +150,7 @@ mod tests {
         let port = |slot: Slot| format!("p{slot}");
         assert_eq!(
             parse("learned 02:00:00:00:00:01 3", port),
-            Some(Event::Learned {
-                mac: "02:00:00:00:00:01".to_owned(),
-                port: "p3".to_owned()
-            })
+            Some(Event::Learned { mac: "02:00:00:00:00:01".to_owned(), port: "p3".to_owned() })
         );
         assert_eq!(
             parse("moved 02:00:00:00:00:01 3 4", port),
@@ -179,10 +162,7 @@ mod tests {
         );
         assert_eq!(
             parse("dropped 3 1", port),
-            Some(Event::Dropped {
-                port: "p3".to_owned(),
-                reason: "invalid-source"
-            })
+            Some(Event::Dropped { port: "p3".to_owned(), reason: "invalid-source" })
         );
         for nonsense in ["", "learned", "dropped 3 99", "dropped x 1"] {
             assert_eq!(parse(nonsense, port), None, "{nonsense}");

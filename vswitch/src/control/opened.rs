@@ -50,12 +50,7 @@ pub type Links = BTreeMap<u32, Link>;
 
 /// Reads all links of this namespace.
 pub async fn links(host: &Host) -> Result<Links, ControlError> {
-    Ok(host
-        .links()
-        .await?
-        .into_iter()
-        .map(|link| (link.index, link))
-        .collect())
+    Ok(host.links().await?.into_iter().map(|link| (link.index, link)).collect())
 }
 
 impl Opened {
@@ -76,12 +71,7 @@ impl Opened {
         let directory = store.find(name)?;
         let tables = Tables::open(&directory)?;
         let config = tables.config()?;
-        Ok(Self {
-            name: name.clone(),
-            directory,
-            tables,
-            config,
-        })
+        Ok(Self { name: name.clone(), directory, tables, config })
     }
 
     /// All ports, by slot; rows that are still being made are included.
@@ -91,11 +81,7 @@ impl Opened {
             let slot = Slot::try_from(slot).unwrap_or(Slot::MAX);
             let record = self.tables.record(slot)?;
             if record.kind != 0 {
-                rows.push(PortRow {
-                    slot,
-                    port: self.tables.port(slot)?,
-                    record,
-                });
+                rows.push(PortRow { slot, port: self.tables.port(slot)?, record });
             }
         }
         Ok(rows)
@@ -104,28 +90,17 @@ impl Opened {
     /// The port with a name: that of its device now, or, if the device is gone, that under which it was made.
     pub fn row(&self, name: &IfName, links: &Links) -> Result<PortRow, ControlError> {
         let rows = self.rows()?;
-        let current = |row: &PortRow| {
-            links
-                .get(&row.port.ifindex)
-                .map_or(row.made_as(), |link| &link.name)
-                .to_owned()
-        };
-        rows.iter()
-            .find(|row| current(row) == name.as_str())
-            .copied()
-            .ok_or_else(|| {
-                let names: Vec<String> = rows.iter().map(|row| format!("`{}`", current(row))).collect();
-                let remedy = match names.len() {
-                    0 => format!("add one with `vswitch port add {} {name}`", self.name),
-                    1..=8 => format!("it has {}", names.join(", ")),
-                    _ => format!("list its ports with `vswitch port list {}`", self.name),
-                };
-                ControlError::NoPort {
-                    switch: self.name.to_string(),
-                    port: name.to_string(),
-                    remedy,
-                }
-            })
+        let current =
+            |row: &PortRow| links.get(&row.port.ifindex).map_or(row.made_as(), |link| &link.name).to_owned();
+        rows.iter().find(|row| current(row) == name.as_str()).copied().ok_or_else(|| {
+            let names: Vec<String> = rows.iter().map(|row| format!("`{}`", current(row))).collect();
+            let remedy = match names.len() {
+                0 => format!("add one with `vswitch port add {} {name}`", self.name),
+                1..=8 => format!("it has {}", names.join(", ")),
+                _ => format!("list its ports with `vswitch port list {}`", self.name),
+            };
+            ControlError::NoPort { switch: self.name.to_string(), port: name.to_string(), remedy }
+        })
     }
 
     /// Jiffies of now.

@@ -28,9 +28,7 @@ pub async fn repair(
         match links.get(&row.port.ifindex) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
             Some(link) if !link.carrier => {
-                opened
-                    .tables
-                    .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+                opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
             }
             _ => {}
         }
@@ -42,10 +40,7 @@ pub async fn repair(
 fn forget_device(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
     tracing::info!("the device of port `{}` is gone", row.made_as());
     opened.tables.clear_index(row.port.ifindex)?;
-    let gone = PortConfig {
-        state: PortState::Gone as u8,
-        ..row.port
-    };
+    let gone = PortConfig { state: PortState::Gone as u8, ..row.port };
     opened.tables.set_port(row.slot, &gone)?;
     opened.tables.fdb_remove_port(row.slot)?;
     Ok(())

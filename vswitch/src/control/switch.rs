@@ -70,11 +70,7 @@ pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), Co
                     unfinished.push(row);
                 }
             }
-            errors.extend(
-                port::del::remove_all(store, host, &mut opened, &finished)
-                    .await
-                    .err(),
-            );
+            errors.extend(port::del::remove_all(store, host, &mut opened, &finished).await.err());
             for row in unfinished {
                 errors.extend(port::del::remove(store, host, &mut opened, &row).await.err());
             }
@@ -109,11 +105,7 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
     Ok(SwitchView {
         name: name.to_string(),
         here: opened.config.netns_cookie == Netns::current()?.cookie()?,
-        ports: opened
-            .rows()?
-            .iter()
-            .filter(|row| row.record.pending == 0)
-            .count(),
+        ports: opened.rows()?.iter().filter(|row| row.record.pending == 0).count(),
         fdb_entries: fdb::live_entries(&opened)?.len(),
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,

@@ -73,11 +73,7 @@ pub fn attach(switch: &Path, slot: Slot, ifname: &str) -> Result<Mode, DatapathE
 
 /// How a port is attached, if it is. A link whose device is gone is still pinned, so callers look at the device first.
 pub fn mode(switch: &Path, slot: Slot) -> Mode {
-    if pin(switch, slot).exists() {
-        Mode::Tcx
-    } else {
-        Mode::Clsact
-    }
+    if pin(switch, slot).exists() { Mode::Tcx } else { Mode::Clsact }
 }
 
 /// Detaches a port; it is no error if its device, or the link, is gone already.
@@ -86,10 +82,7 @@ pub fn detach(switch: &Path, slot: Slot, ifname: Option<&str>) -> Result<(), Dat
     if path.exists() {
         match PinnedLink::from_pin(&path) {
             Ok(link) => {
-                drop(
-                    link.unpin()
-                        .map_err(|e| DatapathError::state("remove", &path, e))?,
-                );
+                drop(link.unpin().map_err(|e| DatapathError::state("remove", &path, e))?);
             }
             Err(_) => fs::remove_file(&path).map_err(|e| DatapathError::state("remove", &path, e))?,
         }

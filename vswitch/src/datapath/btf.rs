@@ -52,11 +52,7 @@ impl<'a> TypeInfo<'a> {
 
     fn bits(&self, structure: &[u8], member: &str) -> Option<u32> {
         // Of a structure with bit fields, the highest eight bits of an offset are the width of a field.
-        let mask = if word(structure, 4)? >> 31 == 0 {
-            u32::MAX
-        } else {
-            0x00ff_ffff
-        };
+        let mask = if word(structure, 4)? >> 31 == 0 { u32::MAX } else { 0x00ff_ffff };
         for index in 0..count(structure)? {
             let at = TYPE + index * MEMBER;
             let offset = u32::try_from(word(structure, at + 8)?).ok()? & mask;
@@ -126,9 +122,7 @@ mod tests {
     fn file() -> Vec<u8> {
         let name = |name: &str| {
             let with_end = format!("{name}\0");
-            let at = STRINGS
-                .windows(with_end.len())
-                .position(|part| part == with_end.as_bytes());
+            let at = STRINGS.windows(with_end.len()).position(|part| part == with_end.as_bytes());
             u32::try_from(at.unwrap()).unwrap()
         };
         let types = [

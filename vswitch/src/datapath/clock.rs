@@ -18,19 +18,12 @@ pub fn hz() -> u32 {
         return fallback;
     };
     let nanoseconds = tick.tv_nsec();
-    if nanoseconds <= 0 {
-        fallback
-    } else {
-        u32::try_from(1_000_000_000 / nanoseconds).unwrap_or(fallback)
-    }
+    if nanoseconds <= 0 { fallback } else { u32::try_from(1_000_000_000 / nanoseconds).unwrap_or(fallback) }
 }
 
 /// Jiffies of now: runs the switch's clock program, which writes them down.
 pub fn jiffies(switch: &Path, tables: &Tables) -> Result<u64, DatapathError> {
     let program = SchedClassifier::from_pin(switch.join("progs").join(PROGRAM_CLOCK))?;
-    program.test_run(TestRunOptions {
-        data_in: Some(&FRAME),
-        ..TestRunOptions::new()
-    })?;
+    program.test_run(TestRunOptions { data_in: Some(&FRAME), ..TestRunOptions::new() })?;
     Ok(tables.state()?.jiffies)
 }

@@ -111,15 +111,9 @@ impl DatapathError {
     /// A failed step on a path, with the missing privilege named if that is the cause.
     pub(crate) fn state(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::PermissionDenied {
-            Self::Privilege {
-                what: "using the state directory in bpffs",
-            }
+            Self::Privilege { what: "using the state directory in bpffs" }
         } else {
-            Self::State {
-                what,
-                path: path.into(),
-                source,
-            }
+            Self::State { what, path: path.into(), source }
         }
     }
 
@@ -128,33 +122,21 @@ impl DatapathError {
         if io_error(error).is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied) {
             return Self::Privilege { what };
         }
-        Self::Bpf {
-            what,
-            cause: causes(error),
-        }
+        Self::Bpf { what, cause: causes(error) }
     }
 
     /// A program that did not load.
     pub(super) fn load(program: &'static str, error: &ProgramError) -> Self {
-        if let ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } = error
-        {
+        if let ProgramError::LoadError { io_error, verifier_log } = error {
             if io_error.kind() == io::ErrorKind::PermissionDenied
                 && verifier_log.to_string().trim().is_empty()
             {
-                return Self::Privilege {
-                    what: "loading BPF programs",
-                };
+                return Self::Privilege { what: "loading BPF programs" };
             }
             let log = verifier_log.to_string();
             let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
             let last = &lines[lines.len().saturating_sub(VERIFIER_LINES)..];
-            return Self::Refused {
-                program,
-                verdict: format!("{io_error}: {}", last.join(" | ")),
-            };
+            return Self::Refused { program, verdict: format!("{io_error}: {}", last.join(" | ")) };
         }
         Self::bpf("loading the BPF program", error)
     }

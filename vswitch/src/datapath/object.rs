@@ -62,9 +62,7 @@ fn pin_program(object: &mut Ebpf, name: &'static str, path: &Path) -> Result<(),
             cause: format!("it has no program `{name}`"),
         })?
         .try_into()?;
-    program
-        .load()
-        .map_err(|error| DatapathError::load(name, &error))?;
+    program.load().map_err(|error| DatapathError::load(name, &error))?;
     program.pin(path)?;
     Ok(())
 }

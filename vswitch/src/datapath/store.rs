@@ -48,9 +48,7 @@ impl Store {
             if !geteuid().is_root()
                 && fs::metadata(&mount).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
             {
-                return Err(DatapathError::Privilege {
-                    what: "using the state directory in bpffs",
-                });
+                return Err(DatapathError::Privilege { what: "using the state directory in bpffs" });
             }
             return Err(DatapathError::NoBpffs(mount));
         }
@@ -77,9 +75,7 @@ impl Store {
             let held = Flock::lock(file, FlockArg::LockExclusive)
                 .map_err(|(_, errno)| DatapathError::state("lock", &self.root, errno.into()))?;
             // The one who had it may have removed the directory together with the last switch.
-            let locked = held
-                .metadata()
-                .map_err(|e| DatapathError::state("look at", &self.root, e))?;
+            let locked = held.metadata().map_err(|e| DatapathError::state("look at", &self.root, e))?;
             if fs::symlink_metadata(&self.root).is_ok_and(|now| now.ino() == locked.ino()) {
                 break held;
             }
@@ -94,11 +90,8 @@ impl Store {
 
     /// The names of all switches, sorted.
     pub fn switches(&self) -> Result<Vec<SwitchName>, DatapathError> {
-        let mut names: Vec<SwitchName> = self
-            .entries()?
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
+        let mut names: Vec<SwitchName> =
+            self.entries()?.iter().filter_map(|name| name.parse().ok()).collect();
         names.sort();
         Ok(names)
     }
@@ -116,16 +109,9 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let remedy = match self.switches()?.as_slice() {
                     [] => format!("make it with `vswitch switch add {name}`"),
-                    some => format!(
-                        "there {} {}",
-                        if some.len() == 1 { "is" } else { "are" },
-                        quoted(some)
-                    ),
+                    some => format!("there {} {}", if some.len() == 1 { "is" } else { "are" }, quoted(some)),
                 };
-                Err(DatapathError::NoSwitch {
-                    name: name.to_string(),
-                    remedy,
-                })
+                Err(DatapathError::NoSwitch { name: name.to_string(), remedy })
             }
             Err(e) => Err(DatapathError::state("look at", directory, e)),
         }
@@ -137,12 +123,9 @@ impl Store {
             return Err(DatapathError::SwitchExists(name.to_string()));
         }
         let directory = self.root.join(format!("{name}{MAKING}"));
-        for part in [
-            directory.clone(),
-            directory.join("maps"),
-            directory.join("progs"),
-            directory.join("links"),
-        ] {
+        for part in
+            [directory.clone(), directory.join("maps"), directory.join("progs"), directory.join("links")]
+        {
             make_directory(&part)?;
         }
         Ok(directory)
@@ -189,18 +172,12 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(DatapathError::state("read", &self.root, e)),
         };
-        Ok(list
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect())
+        Ok(list.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
     }
 }
 
 fn quoted(names: &[SwitchName]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A directory that exists must be a real one, root's, and closed to everybody else.
@@ -221,10 +198,7 @@ fn check_directory(path: &Path) -> Result<(), DatapathError> {
     } else {
         return Ok(());
     };
-    Err(DatapathError::Untrusted {
-        path: path.to_owned(),
-        cause,
-    })
+    Err(DatapathError::Untrusted { path: path.to_owned(), cause })
 }
 
 fn make_directory(path: &Path) -> Result<(), DatapathError> {
@@ -249,9 +223,7 @@ fn check_capabilities() -> Result<(), DatapathError> {
     if effective & NEEDED == NEEDED {
         Ok(())
     } else {
-        Err(DatapathError::Privilege {
-            what: "changing a switch",
-        })
+        Err(DatapathError::Privilege { what: "changing a switch" })
     }
 }
 

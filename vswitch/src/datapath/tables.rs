@@ -37,16 +37,10 @@ impl Tables {
             config: open(switch, map::CONFIG, |data| Array::try_from(Map::Array(data)))?,
             state: open(switch, map::STATE, |data| Array::try_from(Map::Array(data)))?,
             ports: open(switch, map::PORTS, |data| Array::try_from(Map::Array(data)))?,
-            port_index: open(switch, map::PORT_INDEX, |data| {
-                HashMap::try_from(Map::HashMap(data))
-            })?,
+            port_index: open(switch, map::PORT_INDEX, |data| HashMap::try_from(Map::HashMap(data)))?,
             port_links: open(switch, map::PORT_LINKS, |data| Array::try_from(Map::Array(data)))?,
-            port_records: open(switch, map::PORT_RECORDS, |data| {
-                Array::try_from(Map::Array(data))
-            })?,
-            stats: open(switch, map::STATS, |data| {
-                PerCpuArray::try_from(Map::PerCpuArray(data))
-            })?,
+            port_records: open(switch, map::PORT_RECORDS, |data| Array::try_from(Map::Array(data)))?,
+            stats: open(switch, map::STATS, |data| PerCpuArray::try_from(Map::PerCpuArray(data)))?,
             fdb: open(switch, map::FDB, |data| HashMap::try_from(Map::HashMap(data)))?,
         })
     }
@@ -61,14 +55,7 @@ impl Tables {
     pub fn set_config(&mut self, config: &SwitchConfig) -> Result<(), DatapathError> {
         // The caller's copy may be older than the last bump, and a generation never goes back.
         let generation = self.config()?.generation;
-        self.config.set(
-            0,
-            SwitchConfig {
-                generation,
-                ..*config
-            },
-            0,
-        )?;
+        self.config.set(0, SwitchConfig { generation, ..*config }, 0)?;
         self.void_verdicts()
     }
 
@@ -169,11 +156,7 @@ fn open<T>(
     let layout = |error: &MapError| match DatapathError::from_map(error) {
         privilege @ DatapathError::Privilege { .. } => privilege,
         other => DatapathError::Layout {
-            name: switch
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: switch.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             map: name,
             cause: other.to_string(),
         },

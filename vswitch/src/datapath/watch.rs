@@ -34,10 +34,8 @@ impl Kernel {
     /// When the kernel was built without it (`CONFIG_DEBUG_INFO_BTF`), or is of a kind that we do not know.
     pub fn read() -> Result<Self, DatapathError> {
         let file = fs::read(TYPE_INFO).map_err(|e| DatapathError::state("read", TYPE_INFO, e))?;
-        let unknown = |cause: String| DatapathError::Bpf {
-            what: "reading the kernel's type information",
-            cause,
-        };
+        let unknown =
+            |cause: String| DatapathError::Bpf { what: "reading the kernel's type information", cause };
         let info = TypeInfo::parse(&file).ok_or_else(|| unknown("its format is unknown".to_owned()))?;
         let offset = |structure: &str, member: &str| {
             info.offset(structure, member)
@@ -58,9 +56,7 @@ impl Kernel {
 
     /// Tells the object that is about to be loaded.
     pub fn tell<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
-        loader
-            .btf(Some(&self.types))
-            .override_global(DEVICE_LAYOUT, &self.layout, true);
+        loader.btf(Some(&self.types)).override_global(DEVICE_LAYOUT, &self.layout, true);
     }
 }
 
@@ -95,9 +91,7 @@ pub fn start(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), Da
     };
     tracing::debug!("fentry of `{WATCHED}` is not available: {error}");
     let program: &mut RawTracePoint = program(object, PROGRAM_WATCH_DOWN)?.try_into()?;
-    program
-        .load()
-        .map_err(|error| DatapathError::load(PROGRAM_WATCH_DOWN, &error))?;
+    program.load().map_err(|error| DatapathError::load(PROGRAM_WATCH_DOWN, &error))?;
     let id = program.attach(TRACEPOINT)?;
     FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH_DOWN))?;
     Ok(())
@@ -106,9 +100,7 @@ pub fn start(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), Da
 /// Fails when the kernel does not let its functions be traced, or too many programs (38) trace the same one.
 fn announcements(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), DatapathError> {
     let program: &mut FEntry = program(object, PROGRAM_WATCH)?.try_into()?;
-    program
-        .load(WATCHED, &kernel.types)
-        .map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
+    program.load(WATCHED, &kernel.types).map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
     let id = program.attach()?;
     FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH))?;
     Ok(())

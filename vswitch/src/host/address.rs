@@ -29,14 +29,8 @@ impl Host {
             return Ok(());
         };
         Err(match refusal.errno {
-            Errno::EEXIST => HostError::AddressExists {
-                ip,
-                name: self.name_of(index).await,
-            },
-            _ => {
-                self.about(index, refusal, |name| format!("give {name} the address `{ip}`"))
-                    .await
-            }
+            Errno::EEXIST => HostError::AddressExists { ip, name: self.name_of(index).await },
+            _ => self.about(index, refusal, |name| format!("give {name} the address `{ip}`")).await,
         })
     }
 
@@ -46,15 +40,9 @@ impl Host {
     /// [`HostError::NoSuchAddress`] if it has no such address with this prefix length.
     pub async fn del_address(&self, index: u32, ip: IpNet) -> Result<(), HostError> {
         let message = self.address_message_of(index, ip).await?;
-        let answer = self
-            .request(RouteNetlinkMessage::DelAddress(message), CHANGE)
-            .await;
+        let answer = self.request(RouteNetlinkMessage::DelAddress(message), CHANGE).await;
         let Err(refusal) = answer else { return Ok(()) };
-        Err(self
-            .about(index, refusal, |name| {
-                format!("take the address `{ip}` from {name}")
-            })
-            .await)
+        Err(self.about(index, refusal, |name| format!("take the address `{ip}` from {name}")).await)
     }
 
     /// The kernel's description of an address of a link.
@@ -66,26 +54,19 @@ impl Host {
         let all = match self.address_messages(index).await {
             Ok(all) => all,
             Err(refusal) => {
-                return Err(self
-                    .about(index, refusal, |name| format!("list the addresses of {name}"))
-                    .await);
+                return Err(self.about(index, refusal, |name| format!("list the addresses of {name}")).await);
             }
         };
         let is_it =
             |message: &AddressMessage| LinkAddress::from_message(message).is_some_and(|found| found.ip == ip);
         match all.into_iter().find(is_it) {
             Some(message) => Ok(message),
-            None => Err(HostError::NoSuchAddress {
-                ip,
-                name: self.name_of(index).await,
-            }),
+            None => Err(HostError::NoSuchAddress { ip, name: self.name_of(index).await }),
         }
     }
 
     pub(super) async fn add_address_message(&self, message: AddressMessage) -> Result<(), Refusal> {
-        self.request(RouteNetlinkMessage::NewAddress(message), CREATE)
-            .await
-            .map(drop)
+        self.request(RouteNetlinkMessage::NewAddress(message), CREATE).await.map(drop)
     }
 
     /// Sends everything that has no better way to a gateway behind a link, which must be up.
@@ -99,10 +80,7 @@ impl Host {
         message.header.protocol = RouteProtocol::Static;
         message.header.scope = RouteScope::Universe;
         message.header.kind = RouteType::Unicast;
-        message.attributes = vec![
-            RouteAttribute::Gateway(gateway.into()),
-            RouteAttribute::Oif(index),
-        ];
+        message.attributes = vec![RouteAttribute::Gateway(gateway.into()), RouteAttribute::Oif(index)];
         let Err(mut refusal) = self.add_route_message(message).await else {
             return Ok(());
         };
@@ -118,16 +96,12 @@ impl Host {
             _ => {}
         }
         Err(self
-            .about(index, refusal, |name| {
-                format!("make `{gateway}` the default gateway on {name}")
-            })
+            .about(index, refusal, |name| format!("make `{gateway}` the default gateway on {name}"))
             .await)
     }
 
     pub(super) async fn add_route_message(&self, message: RouteMessage) -> Result<(), Refusal> {
-        self.request(RouteNetlinkMessage::NewRoute(message), CREATE)
-            .await
-            .map(drop)
+        self.request(RouteNetlinkMessage::NewRoute(message), CREATE).await.map(drop)
     }
 }
 

@@ -66,14 +66,11 @@ impl Host {
 
     async fn undo_of(&self, link: &Link, change: &Change) -> Result<Undo, HostError> {
         Ok(match change {
-            Change::Name(_) => link
-                .name
-                .parse()
-                .map_or(Undo::Nothing, |name| Undo::Change(Change::Name(name))),
+            Change::Name(_) => {
+                link.name.parse().map_or(Undo::Nothing, |name| Undo::Change(Change::Name(name)))
+            }
             Change::Mtu(_) => Undo::Change(Change::Mtu(link.mtu)),
-            Change::Mac(_) => link
-                .mac
-                .map_or(Undo::Nothing, |mac| Undo::Change(Change::Mac(mac))),
+            Change::Mac(_) => link.mac.map_or(Undo::Nothing, |mac| Undo::Change(Change::Mac(mac))),
             Change::Master(_) => Undo::Change(Change::Master(link.master)),
             Change::AddAddress(ip) => Undo::Change(Change::DelAddress(*ip)),
             Change::DelAddress(ip) => {
@@ -111,10 +108,7 @@ impl Host {
         if failures.is_empty() {
             failure
         } else {
-            HostError::NotUndone {
-                failure: Box::new(failure),
-                undo: failures.join(", "),
-            }
+            HostError::NotUndone { failure: Box::new(failure), undo: failures.join(", ") }
         }
     }
 }

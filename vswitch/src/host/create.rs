@@ -93,29 +93,19 @@ impl VirtualLink {
         match self {
             Self::Bridge { stp } => {
                 let state = |on| {
-                    if on {
-                        BridgeStpState::KernelStp
-                    } else {
-                        BridgeStpState::Disabled
-                    }
+                    if on { BridgeStpState::KernelStp } else { BridgeStpState::Disabled }
                 };
-                (
-                    InfoKind::Bridge,
-                    stp.map(|on| InfoData::Bridge(vec![InfoBridge::StpState(state(on))])),
-                )
+                (InfoKind::Bridge, stp.map(|on| InfoData::Bridge(vec![InfoBridge::StpState(state(on))])))
             }
-            Self::Macvlan { mode, tap: false, .. } => (
-                InfoKind::MacVlan,
-                Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode.kernel())])),
-            ),
-            Self::Macvlan { mode, tap: true, .. } => (
-                InfoKind::MacVtap,
-                Some(InfoData::MacVtap(vec![InfoMacVtap::Mode(mode.kernel())])),
-            ),
-            Self::Ipvlan { mode, .. } => (
-                InfoKind::IpVlan,
-                Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(mode.kernel())])),
-            ),
+            Self::Macvlan { mode, tap: false, .. } => {
+                (InfoKind::MacVlan, Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode.kernel())])))
+            }
+            Self::Macvlan { mode, tap: true, .. } => {
+                (InfoKind::MacVtap, Some(InfoData::MacVtap(vec![InfoMacVtap::Mode(mode.kernel())])))
+            }
+            Self::Ipvlan { mode, .. } => {
+                (InfoKind::IpVlan, Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(mode.kernel())])))
+            }
         }
     }
 
@@ -155,9 +145,7 @@ impl Host {
         };
         let (kind, config) = what.requires();
         Err(match (refusal.errno, what.parent()) {
-            (Errno::EEXIST, _) => HostError::LinkExists {
-                name: name.to_string(),
-            },
+            (Errno::EEXIST, _) => HostError::LinkExists { name: name.to_string() },
             (Errno::EOPNOTSUPP, _) => HostError::NoSuchKind { kind, config },
             (Errno::ENODEV, Some(index)) => HostError::LinkGone { index },
             _ => refusal.error(format!("make {kind} `{name}`")),
@@ -171,16 +159,8 @@ mod tests {
 
     #[test]
     fn every_word_is_a_mode() {
-        assert!(
-            MacvlanMode::WORDS
-                .iter()
-                .all(|word| MacvlanMode::from_word(word).is_some())
-        );
-        assert!(
-            IpvlanMode::WORDS
-                .iter()
-                .all(|word| IpvlanMode::from_word(word).is_some())
-        );
+        assert!(MacvlanMode::WORDS.iter().all(|word| MacvlanMode::from_word(word).is_some()));
+        assert!(IpvlanMode::WORDS.iter().all(|word| IpvlanMode::from_word(word).is_some()));
         assert_eq!(MacvlanMode::from_word("l2"), None);
     }
 }

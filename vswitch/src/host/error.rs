@@ -158,10 +158,7 @@ impl HostError {
         let doing = doing.into();
         match errno {
             Errno::EPERM | Errno::EACCES => Self::NoPrivilege { doing, capability },
-            errno => Self::System {
-                doing,
-                source: errno.into(),
-            },
+            errno => Self::System { doing, source: errno.into() },
         }
     }
 
@@ -179,10 +176,7 @@ impl HostError {
 
     /// Whether the thing that was named did not exist (any more).
     pub fn is_absent(&self) -> bool {
-        matches!(
-            self,
-            Self::NoSuchLink { .. } | Self::LinkGone { .. } | Self::NoSuchNamespace { .. }
-        )
+        matches!(self, Self::NoSuchLink { .. } | Self::LinkGone { .. } | Self::NoSuchNamespace { .. })
     }
 }
 
@@ -204,10 +198,7 @@ impl Refusal {
                 let mut letters = said.chars();
                 let first = letters.next().map(|letter| letter.to_ascii_lowercase());
                 // `MTU ...` stays as it is, `Invalid ...` becomes lower-case.
-                if letters
-                    .as_str()
-                    .starts_with(|next: char| next.is_ascii_uppercase())
-                {
+                if letters.as_str().starts_with(|next: char| next.is_ascii_uppercase()) {
                     said.to_owned()
                 } else {
                     first.into_iter().chain(letters).collect()
@@ -221,19 +212,9 @@ impl Refusal {
     pub(super) fn error(&self, doing: impl Into<String>) -> HostError {
         let doing = doing.into();
         match self.errno {
-            Errno::EPERM => HostError::NoPrivilege {
-                doing,
-                capability: "CAP_NET_ADMIN",
-            },
-            Errno::EBUSY => HostError::Busy {
-                doing,
-                reason: self.reason(),
-            },
-            errno => HostError::Refused {
-                doing,
-                errno,
-                reason: self.reason(),
-            },
+            Errno::EPERM => HostError::NoPrivilege { doing, capability: "CAP_NET_ADMIN" },
+            Errno::EBUSY => HostError::Busy { doing, reason: self.reason() },
+            errno => HostError::Refused { doing, errno, reason: self.reason() },
         }
     }
 }
@@ -244,32 +225,18 @@ mod tests {
 
     #[test]
     fn the_kernels_words_become_part_of_a_sentence() {
-        let refusal = |said: &str| Refusal {
-            errno: Errno::EINVAL,
-            said: Some(said.to_owned()),
-        };
+        let refusal = |said: &str| Refusal { errno: Errno::EINVAL, said: Some(said.to_owned()) };
         assert_eq!(
             refusal("Invalid prefix for given prefix length.").reason(),
             "invalid prefix for given prefix length"
         );
         assert_eq!(refusal("MTU too big").reason(), "MTU too big");
-        assert_eq!(
-            Refusal {
-                errno: Errno::EBUSY,
-                said: None
-            }
-            .reason(),
-            "device or resource busy"
-        );
+        assert_eq!(Refusal { errno: Errno::EBUSY, said: None }.reason(), "device or resource busy");
     }
 
     #[test]
     fn missing_privilege_names_the_capability() {
-        let error = Refusal {
-            errno: Errno::EPERM,
-            said: None,
-        }
-        .error("delete interface `a`");
+        let error = Refusal { errno: Errno::EPERM, said: None }.error("delete interface `a`");
         assert_eq!(
             error.to_string(),
             "not allowed to delete interface `a`; it takes CAP_NET_ADMIN, so run it as root"
@@ -279,11 +246,7 @@ mod tests {
     #[test]
     fn only_station_addresses_pass() {
         assert!(HostError::check_station(MacAddr::new([2, 0, 0, 0, 0, 1])).is_ok());
-        for mac in [
-            MacAddr::ZERO,
-            MacAddr::BROADCAST,
-            MacAddr::new([1, 0, 0x5e, 0, 0, 1]),
-        ] {
+        for mac in [MacAddr::ZERO, MacAddr::BROADCAST, MacAddr::new([1, 0, 0x5e, 0, 0, 1])] {
             assert!(HostError::check_station(mac).is_err(), "{mac}");
         }
     }

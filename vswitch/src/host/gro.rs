@@ -19,10 +19,7 @@ struct EthtoolValue {
 /// Switches GRO of a device in the namespace of `socket`. For a veth (Linux 5.13) this is also what lets it receive
 /// by NAPI.
 pub(super) fn set_gro(socket: &OwnedFd, name: &str, on: bool) -> nix::Result<()> {
-    let mut value = EthtoolValue {
-        command: ETHTOOL_SGRO,
-        data: u32::from(on),
-    };
+    let mut value = EthtoolValue { command: ETHTOOL_SGRO, data: u32::from(on) };
     let mut request = named_request(name);
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: `request` and the `value` that it points to outlive the call; this command reads no further.

@@ -27,9 +27,7 @@ impl Host {
             };
         };
         let taken: BTreeSet<u32> = self.links().await?.iter().map(|link| link.group).collect();
-        let group = (FIRST_GROUP..u32::MAX)
-            .find(|group| !taken.contains(group))
-            .unwrap_or(FIRST_GROUP);
+        let group = (FIRST_GROUP..u32::MAX).find(|group| !taken.contains(group)).unwrap_or(FIRST_GROUP);
         for index in indices {
             absent_is_deleted(self.set_group(*index, group).await)?;
         }
@@ -46,9 +44,7 @@ impl Host {
     async fn set_group(&self, index: u32, group: u32) -> Result<(), HostError> {
         match self.set_attribute(index, LinkAttribute::Group(group)).await {
             Ok(()) => Ok(()),
-            Err(refusal) => Err(self
-                .about(index, refusal, |name| format!("put {name} into a group"))
-                .await),
+            Err(refusal) => Err(self.about(index, refusal, |name| format!("put {name} into a group")).await),
         }
     }
 }

@@ -120,10 +120,7 @@ impl Link {
         link
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the kernel's attributes are many and grow"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are many and grow")]
     fn take(&mut self, attribute: &LinkAttribute) {
         match attribute {
             LinkAttribute::IfName(name) => self.name.clone_from(name),
@@ -148,10 +145,7 @@ impl Link {
         }
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the kernel's attributes are many and grow"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are many and grow")]
     fn take_info(&mut self, info: &LinkInfo) {
         match info {
             LinkInfo::Kind(kind) => self.kind = LinkKind::from_word(&kind.to_string()),
@@ -207,10 +201,7 @@ impl LinkAddress {
         };
         // On a point-to-point link ADDRESS is the other side's and LOCAL is ours; IPv6 often has no LOCAL.
         let ip = IpNet::new(of(true).or_else(|| of(false))?, message.header.prefix_len).ok()?;
-        Some(Self {
-            ip,
-            scope: message.header.scope.to_string(),
-        })
+        Some(Self { ip, scope: message.header.scope.to_string() })
     }
 }
 
@@ -235,12 +226,7 @@ mod tests {
         assert!(is_tap);
         assert_eq!(
             details,
-            TunDetails {
-                persistent: true,
-                owner: Some(1000),
-                vnet_header: true,
-                ..TunDetails::default()
-            }
+            TunDetails { persistent: true, owner: Some(1000), vnet_header: true, ..TunDetails::default() }
         );
         assert!(!tun_details(&[attribute(3, &[1])]).1);
     }
@@ -259,10 +245,7 @@ mod tests {
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind("veth".into())]),
         ];
         let link = Link::from_message(&message);
-        assert_eq!(
-            (link.kind, link.peer_index, link.peer_nsid),
-            (LinkKind::Veth, Some(2), Some(3))
-        );
+        assert_eq!((link.kind, link.peer_index, link.peer_nsid), (LinkKind::Veth, Some(2), Some(3)));
         assert!(link.up && link.running && !link.promiscuous);
         assert_eq!(link.mac, Some(MacAddr::new([2, 0, 0, 0, 0, 1])));
     }

@@ -37,10 +37,7 @@ pub async fn move_link(
         Err(failure) => return Err(here.revert(&before, changes, failure).await),
     };
     if home.is_same(target)? {
-        return Ok(Moved {
-            link,
-            lost: Vec::new(),
-        });
+        return Ok(Moved { link, lost: Vec::new() });
     }
     let attempt = async {
         let snapshot = here.snapshot(&link).await?;
@@ -48,9 +45,7 @@ pub async fn move_link(
         match arrive(&there, &link, &snapshot).await {
             Ok(mut moved) => {
                 if link.master.is_some() {
-                    moved
-                        .lost
-                        .push("its place in its master (which stays behind)".to_owned());
+                    moved.lost.push("its place in its master (which stays behind)".to_owned());
                 }
                 Ok(moved)
             }
@@ -64,22 +59,11 @@ pub async fn move_link(
 }
 
 async fn push(from: &Host, link: &Link, target: &Netns) -> Result<(), HostError> {
-    let answer = from
-        .set_attributes(
-            link.index,
-            vec![LinkAttribute::NetNsFd(target.as_fd().as_raw_fd())],
-        )
-        .await;
+    let answer =
+        from.set_attributes(link.index, vec![LinkAttribute::NetNsFd(target.as_fd().as_raw_fd())]).await;
     answer.map_err(|refusal| match refusal.errno {
-        Errno::EEXIST => HostError::LinkExists {
-            name: link.name.clone(),
-        },
-        Errno::EINVAL
-            if refusal
-                .said
-                .as_ref()
-                .is_none_or(|said| said.contains("immutable")) =>
-        {
+        Errno::EEXIST => HostError::LinkExists { name: link.name.clone() },
+        Errno::EINVAL if refusal.said.as_ref().is_none_or(|said| said.contains("immutable")) => {
             HostError::Refused {
                 doing: format!("move `{}` to {target}", link.name),
                 errno: refusal.errno,
@@ -94,16 +78,11 @@ async fn push(from: &Host, link: &Link, target: &Netns) -> Result<(), HostError>
 async fn arrive(at: &Host, link: &Link, snapshot: &Snapshot) -> Result<Moved, HostError> {
     let index = find(at, link).await?.index;
     let lost = at.restore(index, snapshot).await?;
-    Ok(Moved {
-        link: find(at, link).await?,
-        lost,
-    })
+    Ok(Moved { link: find(at, link).await?, lost })
 }
 
 async fn find(at: &Host, link: &Link) -> Result<Link, HostError> {
-    let name = link.name.parse().map_err(|_| HostError::NoSuchLink {
-        name: link.name.clone(),
-    })?;
+    let name = link.name.parse().map_err(|_| HostError::NoSuchLink { name: link.name.clone() })?;
     at.link(&name).await
 }
 
@@ -127,9 +106,6 @@ async fn bring_back(
     let back: Result<(), HostError> = back.await;
     match back {
         Ok(()) => failure,
-        Err(undo) => HostError::NotUndone {
-            failure: Box::new(failure),
-            undo: undo.to_string(),
-        },
+        Err(undo) => HostError::NotUndone { failure: Box::new(failure), undo: undo.to_string() },
     }
 }

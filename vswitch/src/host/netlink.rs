@@ -53,10 +53,8 @@ impl Host {
     }
 
     fn with_socket(socket: io::Result<(Socket, OwnedFd)>) -> Result<Self, HostError> {
-        let (socket, control) = socket.map_err(|source| HostError::System {
-            doing: "open a netlink socket".into(),
-            source,
-        })?;
+        let (socket, control) =
+            socket.map_err(|source| HostError::System { doing: "open a netlink socket".into(), source })?;
         // SAFETY: the descriptor was released by its only owner in this very expression.
         let socket = unsafe { TokioSocket::from_raw_fd(socket.into_raw_fd()) };
         let (connection, handle, _) = rtnetlink::from_socket(socket);
@@ -93,10 +91,8 @@ impl Host {
     ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = flags;
-        let lost = || Refusal {
-            errno: Errno::ENOLINK,
-            said: Some("the netlink connection was closed".into()),
-        };
+        let lost =
+            || Refusal { errno: Errno::ENOLINK, said: Some("the netlink connection was closed".into()) };
         let mut answers = self.handle.clone().request(request).map_err(|_| lost())?;
         let mut found = Vec::new();
         while let Some(answer) = answers.next().await {
@@ -104,10 +100,7 @@ impl Host {
                 NetlinkPayload::InnerMessage(message) => found.push(message),
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(refusal(&error)),
                 NetlinkPayload::Overrun(_) => {
-                    return Err(Refusal {
-                        errno: Errno::ENOBUFS,
-                        said: None,
-                    });
+                    return Err(Refusal { errno: Errno::ENOBUFS, said: None });
                 }
                 _ => {}
             }
@@ -140,16 +133,9 @@ fn refusal(error: &ErrorMessage) -> Refusal {
     let said = NlasIterator::new(attributes)
         .filter_map(Result::ok)
         .find(|attribute| attribute.kind() == ATTR_MESSAGE)
-        .map(|attribute| {
-            String::from_utf8_lossy(attribute.value())
-                .trim_end_matches('\0')
-                .to_owned()
-        })
+        .map(|attribute| String::from_utf8_lossy(attribute.value()).trim_end_matches('\0').to_owned())
         .filter(|text| !text.is_empty());
-    Refusal {
-        errno: Errno::from_raw(error.raw_code().saturating_neg()),
-        said,
-    }
+    Refusal { errno: Errno::from_raw(error.raw_code().saturating_neg()), said }
 }
 
 #[cfg(test)]
@@ -169,27 +155,9 @@ mod tests {
     fn the_kernels_words_are_found_behind_the_header() {
         let mut attribute = [9_u16.to_ne_bytes(), ATTR_MESSAGE.to_ne_bytes()].concat();
         attribute.extend(b"why.\0\0\0\0");
-        assert_eq!(
-            answer(&attribute),
-            Refusal {
-                errno: Errno::EINVAL,
-                said: Some("why.".into())
-            }
-        );
-        assert_eq!(
-            answer(&[]),
-            Refusal {
-                errno: Errno::EINVAL,
-                said: None
-            }
-        );
+        assert_eq!(answer(&attribute), Refusal { errno: Errno::EINVAL, said: Some("why.".into()) });
+        assert_eq!(answer(&[]), Refusal { errno: Errno::EINVAL, said: None });
         // Nonsense is no reason to panic.
-        assert_eq!(
-            answer(&[1, 0, 0]),
-            Refusal {
-                errno: Errno::EINVAL,
-                said: None
-            }
-        );
+        assert_eq!(answer(&[1, 0, 0]), Refusal { errno: Errno::EINVAL, said: None });
     }
 }

@@ -25,11 +25,7 @@ impl Host {
         let number = number.map_err(|_| HostError::Refused {
             doing: doing.clone(),
             errno: Errno::ERANGE,
-            reason: format!(
-                "{} is too large; use at most {}",
-                id.unwrap_or_default(),
-                i32::MAX
-            ),
+            reason: format!("{} is too large; use at most {}", id.unwrap_or_default(), i32::MAX),
         })?;
         let mut message = about(ns);
         message.attributes.push(NsidAttribute::Id(number));
@@ -46,18 +42,12 @@ impl Host {
             }
             (None, None) => refusal.reason(),
         };
-        Err(HostError::Refused {
-            doing,
-            errno: refusal.errno,
-            reason,
-        })
+        Err(HostError::Refused { doing, errno: refusal.errno, reason })
     }
 
     /// All numbers that this namespace gave, in order.
     pub async fn nsids(&self) -> Result<Vec<i32>, HostError> {
-        let answers = self
-            .dump(RouteNetlinkMessage::GetNsId(NsidMessage::default()))
-            .await;
+        let answers = self.dump(RouteNetlinkMessage::GetNsId(NsidMessage::default())).await;
         let answers = answers.map_err(|refusal| refusal.error("list the ids of namespaces"))?;
         let mut ids: Vec<_> = answers.iter().filter_map(id_in).collect();
         ids.sort_unstable();
@@ -71,10 +61,7 @@ fn about(ns: &Netns) -> NsidMessage {
     message
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an answer of any other type has no id"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "an answer of any other type has no id")]
 fn id_in(answer: &RouteNetlinkMessage) -> Option<i32> {
     match answer {
         RouteNetlinkMessage::NewNsId(message) => {

@@ -46,12 +46,7 @@ impl Atlas {
     /// Our own namespace and those with a name. Those of processes are searched for when they are needed.
     pub fn new() -> Result<Self, HostError> {
         let current = Netns::current()?.inode()?;
-        let mut places = vec![Place {
-            inode: current,
-            name: None,
-            pid: None,
-            is_current: true,
-        }];
+        let mut places = vec![Place { inode: current, name: None, pid: None, is_current: true }];
         for name in netns::list()? {
             // A name may be a left-over without a namespace, or vanish while we look.
             let Ok(inode) = Netns::named(&name).and_then(|ns| ns.inode()) else {
@@ -59,28 +54,15 @@ impl Atlas {
             };
             match places.iter_mut().find(|place| place.inode == inode) {
                 Some(known) => drop(known.name.get_or_insert(name)),
-                None => places.push(Place {
-                    inode,
-                    name: Some(name),
-                    pid: None,
-                    is_current: false,
-                }),
+                None => places.push(Place { inode, name: Some(name), pid: None, is_current: false }),
             }
         }
-        Ok(Self {
-            places,
-            links: BTreeMap::new(),
-            walked: false,
-        })
+        Ok(Self { places, links: BTreeMap::new(), walked: false })
     }
 
     /// Our own namespace and those with a name.
     pub fn named(&self) -> Vec<Place> {
-        self.places
-            .iter()
-            .filter(|place| place.is_current || place.name.is_some())
-            .cloned()
-            .collect()
+        self.places.iter().filter(|place| place.is_current || place.name.is_some()).cloned().collect()
     }
 
     /// Finds the namespaces that another one refers to by these numbers. A number whose namespace has neither a name
@@ -111,10 +93,7 @@ impl Atlas {
         if found.values().any(|index| self.is_anonymous(*index)) {
             self.walk()?;
         }
-        Ok(found
-            .into_iter()
-            .map(|(nsid, index)| (nsid, self.places[index].clone()))
-            .collect())
+        Ok(found.into_iter().map(|(nsid, index)| (nsid, self.places[index].clone())).collect())
     }
 
     fn is_anonymous(&self, index: usize) -> bool {
@@ -133,12 +112,7 @@ impl Atlas {
             match self.places.iter_mut().find(|place| place.inode == space.inode) {
                 Some(known) if known.name.is_none() => known.pid = pid,
                 Some(_) => {}
-                None => self.places.push(Place {
-                    inode: space.inode,
-                    name: None,
-                    pid,
-                    is_current: false,
-                }),
+                None => self.places.push(Place { inode: space.inode, name: None, pid, is_current: false }),
             }
         }
         Ok(true)

@@ -20,21 +20,10 @@ impl Host {
             .dump(RouteNetlinkMessage::GetLink(without_statistics()))
             .await
             .map_err(|refusal| refusal.error(doing))?;
-        let mut links: Vec<_> = answers
-            .iter()
-            .filter_map(as_link)
-            .map(Link::from_message)
-            .collect();
+        let mut links: Vec<_> = answers.iter().filter_map(as_link).map(Link::from_message).collect();
         let mut addresses: HashMap<u32, Vec<LinkAddress>> = HashMap::new();
-        for message in self
-            .address_messages(0)
-            .await
-            .map_err(|refusal| refusal.error(doing))?
-        {
-            addresses
-                .entry(message.header.index)
-                .or_default()
-                .extend(LinkAddress::from_message(&message));
+        for message in self.address_messages(0).await.map_err(|refusal| refusal.error(doing))? {
+            addresses.entry(message.header.index).or_default().extend(LinkAddress::from_message(&message));
         }
         for link in &mut links {
             link.addresses = addresses.remove(&link.index).unwrap_or_default();
@@ -53,18 +42,14 @@ impl Host {
             .one(request)
             .await
             .map_err(|refusal| refusal.error(format!("look up interface `{name}`")))?;
-        found.ok_or_else(|| HostError::NoSuchLink {
-            name: name.to_string(),
-        })
+        found.ok_or_else(|| HostError::NoSuchLink { name: name.to_string() })
     }
 
     /// The link with this index, or none if it is gone.
     pub async fn link_by_index(&self, index: u32) -> Result<Option<Link>, HostError> {
         let mut request = without_statistics();
         request.header.index = index;
-        self.one(request)
-            .await
-            .map_err(|refusal| refusal.error(format!("look up interface number {index}")))
+        self.one(request).await.map_err(|refusal| refusal.error(format!("look up interface number {index}")))
     }
 
     /// What a refusal means for a request about one link, told by its name.
@@ -107,34 +92,25 @@ impl Host {
         request.header.index = index;
         let answers = match self.dump(RouteNetlinkMessage::GetAddress(request)).await {
             // The link went away in between.
-            Err(Refusal {
-                errno: Errno::ENODEV, ..
-            }) => Vec::new(),
+            Err(Refusal { errno: Errno::ENODEV, .. }) => Vec::new(),
             answers => answers?,
         };
         let messages = answers.into_iter().filter_map(|answer| match answer {
             RouteNetlinkMessage::NewAddress(message) => Some(message),
             _ => None,
         });
-        Ok(messages
-            .filter(|message| index == 0 || message.header.index == index)
-            .collect())
+        Ok(messages.filter(|message| index == 0 || message.header.index == index).collect())
     }
 }
 
 /// A request for links that leaves out their counters, which are most of an answer.
 fn without_statistics() -> LinkMessage {
     let mut message = LinkMessage::default();
-    message
-        .attributes
-        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     message
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an answer of any other type is no link"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "an answer of any other type is no link")]
 fn as_link(answer: &RouteNetlinkMessage) -> Option<&LinkMessage> {
     match answer {
         RouteNetlinkMessage::NewLink(message) => Some(message),

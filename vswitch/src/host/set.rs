@@ -35,12 +35,8 @@ impl Host {
     /// Sets or clears the promiscuous flag. The kernel counts it together with everybody else's wish, so clearing it
     /// takes back this wish only.
     pub async fn set_promiscuous(&self, index: u32, on: bool) -> Result<(), HostError> {
-        let doing = |name: &str| {
-            format!(
-                "make {name} {}",
-                if on { "promiscuous" } else { "not promiscuous" }
-            )
-        };
+        let doing =
+            |name: &str| format!("make {name} {}", if on { "promiscuous" } else { "not promiscuous" });
         match self.set_flag(index, LinkFlags::Promisc, on).await {
             Ok(()) => Ok(()),
             Err(refusal) => Err(self.about(index, refusal, doing).await),
@@ -66,9 +62,7 @@ impl Host {
                 max: link.max_mtu,
             });
         }
-        Err(self
-            .about(index, refusal, |name| format!("set MTU {mtu} on {name}"))
-            .await)
+        Err(self.about(index, refusal, |name| format!("set MTU {mtu} on {name}")).await)
     }
 
     /// Sets the Ethernet address.
@@ -81,9 +75,7 @@ impl Host {
         let Err(refusal) = self.set_attribute(index, address).await else {
             return Ok(());
         };
-        Err(self
-            .about(index, refusal, |name| format!("set address `{mac}` on {name}"))
-            .await)
+        Err(self.about(index, refusal, |name| format!("set address `{mac}` on {name}")).await)
     }
 
     /// Renames a link. Before Linux 6.2 it must be down.
@@ -91,59 +83,38 @@ impl Host {
     /// # Errors
     /// [`HostError::LinkExists`] if the name is taken.
     pub async fn set_name(&self, index: u32, name: &IfName) -> Result<(), HostError> {
-        let answer = self
-            .set_attribute(index, LinkAttribute::IfName(name.to_string()))
-            .await;
+        let answer = self.set_attribute(index, LinkAttribute::IfName(name.to_string())).await;
         match answer {
             Ok(()) => Ok(()),
-            Err(Refusal {
-                errno: Errno::EEXIST, ..
-            }) => Err(HostError::LinkExists {
-                name: name.to_string(),
-            }),
-            Err(refusal) => Err(self
-                .about(index, refusal, |old| format!("rename {old} to `{name}`"))
-                .await),
+            Err(Refusal { errno: Errno::EEXIST, .. }) => {
+                Err(HostError::LinkExists { name: name.to_string() })
+            }
+            Err(refusal) => Err(self.about(index, refusal, |old| format!("rename {old} to `{name}`")).await),
         }
     }
 
     /// Puts a link into a bridge, bond or VRF, or takes it out.
     pub async fn set_master(&self, index: u32, master: Option<u32>) -> Result<(), HostError> {
-        let answer = self
-            .set_attribute(index, LinkAttribute::Controller(master.unwrap_or(0)))
-            .await;
+        let answer = self.set_attribute(index, LinkAttribute::Controller(master.unwrap_or(0))).await;
         let Err(mut refusal) = answer else { return Ok(()) };
         let Some(master) = master else {
-            return Err(self
-                .about(index, refusal, |name| format!("take {name} out of its master"))
-                .await);
+            return Err(self.about(index, refusal, |name| format!("take {name} out of its master")).await);
         };
         if refusal.errno == Errno::EOPNOTSUPP && refusal.said.is_none() {
             refusal.said = Some("the latter takes no ports; give a bridge, bond or VRF".into());
         }
         let into = self.name_of(master).await;
-        Err(self
-            .about(index, refusal, |name| format!("put {name} into {into}"))
-            .await)
+        Err(self.about(index, refusal, |name| format!("put {name} into {into}")).await)
     }
 
     /// Lets a link make no IPv6 address for itself, so that it never speaks IPv6 unless told to.
     pub async fn set_addr_gen_none(&self, index: u32) -> Result<(), HostError> {
         let spec = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
-        match self
-            .set_attribute(index, LinkAttribute::AfSpecUnspec(vec![spec]))
-            .await
-        {
+        match self.set_attribute(index, LinkAttribute::AfSpecUnspec(vec![spec])).await {
             // A link or kernel without IPv6 makes no address either.
-            Ok(())
-            | Err(Refusal {
-                errno: Errno::EAFNOSUPPORT,
-                ..
-            }) => Ok(()),
+            Ok(()) | Err(Refusal { errno: Errno::EAFNOSUPPORT, .. }) => Ok(()),
             Err(refusal) => Err(self
-                .about(index, refusal, |name| {
-                    format!("switch off the IPv6 addresses of {name}")
-                })
+                .about(index, refusal, |name| format!("switch off the IPv6 addresses of {name}"))
                 .await),
         }
     }
@@ -153,9 +124,7 @@ impl Host {
         message.header.index = index;
         message.header.change_mask = flag;
         message.header.flags = if on { flag } else { LinkFlags::empty() };
-        self.request(RouteNetlinkMessage::NewLink(message), CHANGE)
-            .await
-            .map(drop)
+        self.request(RouteNetlinkMessage::NewLink(message), CHANGE).await.map(drop)
     }
 
     pub(super) async fn set_attribute(&self, index: u32, attribute: LinkAttribute) -> Result<(), Refusal> {
@@ -171,8 +140,6 @@ impl Host {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.attributes = attributes;
-        self.request(RouteNetlinkMessage::NewLink(message), CHANGE)
-            .await
-            .map(drop)
+        self.request(RouteNetlinkMessage::NewLink(message), CHANGE).await.map(drop)
     }
 }

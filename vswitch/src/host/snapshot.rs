@@ -29,15 +29,8 @@ impl Host {
         }
         // A gateway must be reachable when the route to it is made.
         routes.sort_by_key(has_gateway);
-        let addresses = addresses
-            .into_iter()
-            .filter(|message| !is_automatic(message))
-            .collect();
-        Ok(Snapshot {
-            link: link.clone(),
-            addresses,
-            routes,
-        })
+        let addresses = addresses.into_iter().filter(|message| !is_automatic(message)).collect();
+        Ok(Snapshot { link: link.clone(), addresses, routes })
     }
 
     async fn routes_through(&self, index: u32, family: AddressFamily) -> Result<Vec<RouteMessage>, Refusal> {
@@ -48,22 +41,13 @@ impl Host {
             RouteNetlinkMessage::NewRoute(route) => Some(route),
             _ => None,
         });
-        Ok(routes
-            .filter(|route| route.header.address_family == family && is_kept(route, index))
-            .collect())
+        Ok(routes.filter(|route| route.header.address_family == family && is_kept(route, index)).collect())
     }
 
     /// Gives a link its configuration; tells which routes could not be made.
     pub(super) async fn restore(&self, index: u32, snapshot: &Snapshot) -> Result<Vec<String>, HostError> {
-        let Snapshot {
-            link,
-            addresses,
-            routes,
-        } = snapshot;
-        let now = self
-            .link_by_index(index)
-            .await?
-            .ok_or(HostError::LinkGone { index })?;
+        let Snapshot { link, addresses, routes } = snapshot;
+        let now = self.link_by_index(index).await?.ok_or(HostError::LinkGone { index })?;
         if now.mtu != link.mtu {
             self.set_mtu(index, link.mtu).await?;
         }
@@ -72,10 +56,7 @@ impl Host {
         }
         for message in addresses {
             match self.add_address_message(renewed(message, index)).await {
-                Ok(())
-                | Err(Refusal {
-                    errno: Errno::EEXIST, ..
-                }) => {}
+                Ok(()) | Err(Refusal { errno: Errno::EEXIST, .. }) => {}
                 Err(refusal) => {
                     let ip = LinkAddress::from_message(message).map(|address| address.ip.to_string());
                     let ip = ip.unwrap_or_default();
@@ -92,10 +73,7 @@ impl Host {
         let mut lost = Vec::new();
         for route in routes {
             match self.add_route_message(rerouted(route, index)).await {
-                Ok(())
-                | Err(Refusal {
-                    errno: Errno::EEXIST, ..
-                }) => {}
+                Ok(()) | Err(Refusal { errno: Errno::EEXIST, .. }) => {}
                 Err(refusal) => lost.push(format!("the route to {} ({})", describe(route), refusal.reason())),
             }
         }
@@ -203,11 +181,7 @@ mod tests {
 
     fn address(ip: IpAddr, attributes: &[AddressAttribute]) -> AddressMessage {
         let mut message = AddressMessage::default();
-        message.header.family = if ip.is_ipv4() {
-            AddressFamily::Inet
-        } else {
-            AddressFamily::Inet6
-        };
+        message.header.family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.index = 3;
         message.attributes = vec![AddressAttribute::Address(ip)];
         message.attributes.extend_from_slice(attributes);
@@ -220,10 +194,7 @@ mod tests {
         let made_by = |protocol| is_automatic(&address(ip, &[AddressAttribute::Protocol(protocol)]));
         assert!(made_by(AddressProtocol::LinkLocal) && made_by(AddressProtocol::RouterAnnouncement));
         assert!(!made_by(AddressProtocol::Other(9)) && !is_automatic(&address(ip, &[])));
-        assert!(is_automatic(&address(
-            ip,
-            &[AddressAttribute::Flags(AddressFlags::StablePrivacy)]
-        )));
+        assert!(is_automatic(&address(ip, &[AddressAttribute::Flags(AddressFlags::StablePrivacy)])));
     }
 
     #[test]
@@ -255,10 +226,7 @@ mod tests {
         assert!(!is_kept(&route(RouteProtocol::Static, 4), 3));
         assert!(!is_kept(&route(RouteProtocol::Kernel, 3), 3));
         assert!(!is_kept(&route(RouteProtocol::Ra, 3), 3));
-        assert_eq!(
-            rerouted(&route(RouteProtocol::Static, 3), 9).attributes,
-            [RouteAttribute::Oif(9)]
-        );
+        assert_eq!(rerouted(&route(RouteProtocol::Static, 3), 9).attributes, [RouteAttribute::Oif(9)]);
         assert_eq!(describe(&route(RouteProtocol::Static, 3)), "default");
     }
 }

@@ -49,14 +49,7 @@ const IFF_VNET_HDR: u16 = 0x4000;
 /// # Errors
 /// [`HostError::LinkExists`] if the name is taken; nothing is left on any failure.
 pub fn create_persistent_tap(spec: &TapSpec<'_>) -> Result<(), HostError> {
-    let TapSpec {
-        name,
-        tun,
-        owner,
-        group,
-        vnet_header,
-        multi_queue,
-    } = *spec;
+    let TapSpec { name, tun, owner, group, vnet_header, multi_queue } = *spec;
     let kind = if tun { "tun" } else { "tap" };
     let doing = || format!("make {kind} `{name}`");
     let file = open()?;
@@ -70,16 +63,14 @@ pub fn create_persistent_tap(spec: &TapSpec<'_>) -> Result<(), HostError> {
     let request = request(name, flags);
     // SAFETY: `request` is a complete `ifreq` that outlives the call.
     unsafe { ioctl::set_interface(file.as_raw_fd(), &raw const request) }.map_err(|errno| match errno {
-        Errno::EBUSY | Errno::EEXIST | Errno::EINVAL if exists(name) => HostError::LinkExists {
-            name: name.to_string(),
-        },
+        Errno::EBUSY | Errno::EEXIST | Errno::EINVAL if exists(name) => {
+            HostError::LinkExists { name: name.to_string() }
+        }
         errno => HostError::system(doing(), errno, "CAP_NET_ADMIN"),
     })?;
     // Until it is made persistent it goes away with `file`, so a failure leaves nothing.
     let set = |result: nix::Result<libc::c_int>| {
-        result
-            .map(drop)
-            .map_err(|errno| HostError::system(doing(), errno, "CAP_NET_ADMIN"))
+        result.map(drop).map_err(|errno| HostError::system(doing(), errno, "CAP_NET_ADMIN"))
     };
     if let Some(owner) = owner {
         // SAFETY: the request takes a plain number.
@@ -95,28 +86,16 @@ pub fn create_persistent_tap(spec: &TapSpec<'_>) -> Result<(), HostError> {
 
 fn open() -> Result<File, HostError> {
     let path = "/dev/net/tun";
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => HostError::NoSuchKind {
-                kind: "tun and tap",
-                config: "CONFIG_TUN",
-            },
-            io::ErrorKind::PermissionDenied => HostError::NoPrivilege {
-                doing: format!("open `{path}`"),
-                capability: "CAP_NET_ADMIN",
-            },
-            _ if source.raw_os_error() == Some(libc::ENODEV) => HostError::NoSuchKind {
-                kind: "tun and tap",
-                config: "CONFIG_TUN",
-            },
-            _ => HostError::System {
-                doing: format!("open `{path}`"),
-                source,
-            },
-        })
+    OpenOptions::new().read(true).write(true).open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => HostError::NoSuchKind { kind: "tun and tap", config: "CONFIG_TUN" },
+        io::ErrorKind::PermissionDenied => {
+            HostError::NoPrivilege { doing: format!("open `{path}`"), capability: "CAP_NET_ADMIN" }
+        }
+        _ if source.raw_os_error() == Some(libc::ENODEV) => {
+            HostError::NoSuchKind { kind: "tun and tap", config: "CONFIG_TUN" }
+        }
+        _ => HostError::System { doing: format!("open `{path}`"), source },
+    })
 }
 
 fn exists(name: &IfName) -> bool {

@@ -15,9 +15,8 @@ impl Uninterrupted {
     #[must_use]
     pub fn begin() -> Self {
         let mut before = SigSet::empty();
-        let stops: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]
-            .into_iter()
-            .collect();
+        let stops: SigSet =
+            [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
         // It fails for a wrong argument only; the work is then merely interruptible.
         let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&stops), Some(&mut before));
         Self { before }

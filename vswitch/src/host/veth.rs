@@ -43,31 +43,17 @@ impl Host {
     /// # Errors
     /// [`HostError::LinkExists`], [`HostError::MtuOutOfRange`], [`HostError::NotStation`]; nothing is made then.
     pub async fn add_veth(&self, spec: &VethSpec<'_>) -> Result<(), HostError> {
-        let VethSpec {
-            name,
-            peer_name,
-            peer_netns,
-            mac,
-            peer_mac,
-            mtu,
-            queues,
-        } = *spec;
+        let VethSpec { name, peer_name, peer_netns, mac, peer_mac, mtu, queues } = *spec;
         for address in [mac, peer_mac].into_iter().flatten() {
             HostError::check_station(address)?;
         }
         let (min, max) = MTU_RANGE;
         if let Some(mtu) = mtu.filter(|mtu| !(min..=max).contains(mtu)) {
-            return Err(HostError::MtuOutOfRange {
-                name: name.to_string(),
-                mtu,
-                min,
-                max,
-            });
+            return Err(HostError::MtuOutOfRange { name: name.to_string(), mtu, min, max });
         }
         let mut peer = end(peer_name, peer_mac, mtu, queues);
         if let Some(ns) = peer_netns {
-            peer.attributes
-                .push(LinkAttribute::NetNsFd(ns.as_fd().as_raw_fd()));
+            peer.attributes.push(LinkAttribute::NetNsFd(ns.as_fd().as_raw_fd()));
         }
         let mut message = end(name, mac, mtu, queues);
         message.attributes.push(LinkAttribute::LinkInfo(vec![
@@ -79,16 +65,11 @@ impl Host {
         };
         Err(match refusal.errno {
             // The kernel does not say which of both; the own name can be looked up.
-            Errno::EEXIST if self.link(name).await.is_ok() => HostError::LinkExists {
-                name: name.to_string(),
-            },
-            Errno::EEXIST => HostError::LinkExists {
-                name: peer_name.to_string(),
-            },
-            Errno::EOPNOTSUPP => HostError::NoSuchKind {
-                kind: "veth",
-                config: "CONFIG_VETH",
-            },
+            Errno::EEXIST if self.link(name).await.is_ok() => {
+                HostError::LinkExists { name: name.to_string() }
+            }
+            Errno::EEXIST => HostError::LinkExists { name: peer_name.to_string() },
+            Errno::EOPNOTSUPP => HostError::NoSuchKind { kind: "veth", config: "CONFIG_VETH" },
             _ => refusal.error(format!("make the veth pair `{name}` and `{peer_name}`")),
         })
     }
@@ -111,10 +92,7 @@ impl Host {
             }
             tracing::debug!("no BIG TCP on interface {index}: {}", refusal.reason());
         }
-        let link = self
-            .link_by_index(index)
-            .await?
-            .ok_or(HostError::LinkGone { index })?;
+        let link = self.link_by_index(index).await?.ok_or(HostError::LinkGone { index })?;
         match set_gro(self.control(), &link.name, true) {
             Ok(()) => Ok(()),
             Err(Errno::ENODEV) => Err(HostError::LinkGone { index }),
@@ -140,9 +118,7 @@ fn end(name: &IfName, mac: Option<MacAddr>, mtu: Option<u32>, queues: u32) -> Li
         LinkAttribute::NumTxQueues(queues),
         LinkAttribute::NumRxQueues(queues),
     ];
-    message
-        .attributes
-        .extend(mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
+    message.attributes.extend(mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
     message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     message
 }

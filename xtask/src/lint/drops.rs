@@ -18,36 +18,24 @@ pub fn check(sources: &[Source]) -> Vec<Finding> {
     };
     let reasons = reasons(contract);
     if reasons.is_empty() {
-        return vec![finding(
-            1,
-            "lint finds no drop reasons; correct how it reads them".to_owned(),
-        )];
+        return vec![finding(1, "lint finds no drop reasons; correct how it reads them".to_owned())];
     }
     reasons
         .into_iter()
         .filter(|reason| {
-            !sources
-                .iter()
-                .any(|source| is_in(&source.path, PROGRAM) && uses(source, reason.name))
+            !sources.iter().any(|source| is_in(&source.path, PROGRAM) && uses(source, reason.name))
         })
         .map(|reason| {
             finding(
                 reason.line,
-                format!(
-                    "`{PROGRAM}` never drops for `{}`; use the reason or remove it",
-                    reason.name
-                ),
+                format!("`{PROGRAM}` never drops for `{}`; use the reason or remove it", reason.name),
             )
         })
         .collect()
 }
 
 fn finding(line: usize, text: String) -> Finding {
-    Finding {
-        path: REASONS.to_owned(),
-        line,
-        text,
-    }
+    Finding { path: REASONS.to_owned(), line, text }
 }
 
 /// The entries of the `reasons!` table: `Runt = 0, "runt", "..."`.
@@ -78,10 +66,7 @@ mod tests {
     fn unused(program: &str) -> Vec<Finding> {
         let table =
             "reasons! {\n    Runt = 0, \"runt\", \"short\";\n    Locked = 1, \"locked\", \"locked\";\n}\n";
-        check(&[
-            Source::new(REASONS, table),
-            Source::new("vswitch-ebpf/src/parse.rs", program),
-        ])
+        check(&[Source::new(REASONS, table), Source::new("vswitch-ebpf/src/parse.rs", program)])
     }
 
     #[test]
@@ -90,10 +75,7 @@ mod tests {
         let findings =
             unused("DropReason::Locked; // DropReason::Runt\n#[cfg(test)]\nmod t { DropReason::Runt }");
         assert_eq!(findings.len(), 1);
-        assert!(
-            findings[0].text.contains("`Runt`") && findings[0].line == 2,
-            "{findings:?}"
-        );
+        assert!(findings[0].text.contains("`Runt`") && findings[0].line == 2, "{findings:?}");
     }
 
     #[test]

@@ -9,13 +9,7 @@ use super::{
 const DOORS: [(&[&str], &str); 2] = [
     (&["aya", "aya_obj"], "vswitch/src/datapath"),
     (
-        &[
-            "rtnetlink",
-            "netlink_packet_core",
-            "netlink_packet_route",
-            "netlink_proto",
-            "netlink_sys",
-        ],
+        &["rtnetlink", "netlink_packet_core", "netlink_packet_route", "netlink_proto", "netlink_sys"],
         "vswitch/src/host",
     ),
 ];
@@ -94,9 +88,7 @@ fn is_absolute(before: &str) -> bool {
 }
 
 fn last_word(text: &str) -> &str {
-    text.rsplit(|c: char| !c.is_alphanumeric() && c != '_')
-        .next()
-        .unwrap_or_default()
+    text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 /// The modules of the own crate that a source names: `crate::x` and `crate::{x, y::z}`.
@@ -116,9 +108,7 @@ fn modules(source: &Source) -> Vec<(&str, usize)> {
             let tail = group.len() - end;
             let inside = following.iter().take_while(|ident| ident.after.len() >= tail);
             found.extend(
-                inside
-                    .filter(|ident| depth(group, ident) == 0)
-                    .map(|ident| (ident.name, ident.line)),
+                inside.filter(|ident| depth(group, ident) == 0).map(|ident| (ident.name, ident.line)),
             );
         } else {
             found.extend(following.first().map(|ident| (ident.name, ident.line)));
@@ -153,30 +143,20 @@ mod tests {
     use super::*;
 
     fn findings(path: &str, text: &str) -> Vec<String> {
-        check(&Source::new(path, text))
-            .map(|finding| finding.text)
-            .collect()
+        check(&Source::new(path, text)).map(|finding| finding.text).collect()
     }
 
     #[test]
     fn only_datapath_imports_aya() {
-        for text in [
-            "use aya::maps::Array;",
-            "fn f(x: aya::Ebpf) {}",
-            "use ::aya::Ebpf;",
-            "use aya as bpf;",
-        ] {
+        for text in ["use aya::maps::Array;", "fn f(x: aya::Ebpf) {}", "use ::aya::Ebpf;", "use aya as bpf;"]
+        {
             assert_eq!(findings("vswitch/src/control/mod.rs", text).len(), 1, "{text}");
             assert_eq!(findings("vswitch/src/datapath/mod.rs", text).len(), 0, "{text}");
             assert_eq!(findings("vswitch-common/src/pod.rs", text).len(), 0, "{text}");
         }
-        for text in [
-            "// aya::maps",
-            "let aya = 1;",
-            "x.aya::<u8>()",
-            "crate::aya::x()",
-            "use aya_log::EbpfLogger;",
-        ] {
+        for text in
+            ["// aya::maps", "let aya = 1;", "x.aya::<u8>()", "crate::aya::x()", "use aya_log::EbpfLogger;"]
+        {
             assert_eq!(findings("vswitch/src/control/mod.rs", text).len(), 0, "{text}");
         }
     }
@@ -191,49 +171,24 @@ mod tests {
 
     #[test]
     fn no_arrow_points_backwards() {
+        assert_eq!(findings("vswitch/src/datapath/a.rs", "use crate::control::Plan;").len(), 1);
+        assert_eq!(findings("vswitch/src/host/a.rs", "use crate::{name::IfName, datapath};").len(), 1);
         assert_eq!(
-            findings("vswitch/src/datapath/a.rs", "use crate::control::Plan;").len(),
-            1
-        );
-        assert_eq!(
-            findings("vswitch/src/host/a.rs", "use crate::{name::IfName, datapath};").len(),
-            1
-        );
-        assert_eq!(
-            findings(
-                "vswitch/src/config/a.rs",
-                "use crate::{\n host::{x},\n datapath::y,\n};"
-            )
-            .len(),
+            findings("vswitch/src/config/a.rs", "use crate::{\n host::{x},\n datapath::y,\n};").len(),
             2
         );
+        assert_eq!(findings("vswitch/src/config.rs", "fn f() { crate::cli::print() }").len(), 1);
+        assert_eq!(findings("vswitch/src/control/a.rs", "use crate::{config, datapath, host};").len(), 0);
         assert_eq!(
-            findings("vswitch/src/config.rs", "fn f() { crate::cli::print() }").len(),
-            1
-        );
-        assert_eq!(
-            findings("vswitch/src/control/a.rs", "use crate::{config, datapath, host};").len(),
-            0
-        );
-        assert_eq!(
-            findings(
-                "vswitch/src/host/a.rs",
-                "use crate::{name::{host, cli}, x::control}; use y::cli;"
-            )
-            .len(),
+            findings("vswitch/src/host/a.rs", "use crate::{name::{host, cli}, x::control}; use y::cli;")
+                .len(),
             0
         );
     }
 
     #[test]
     fn the_line_is_that_of_the_name() {
-        let source = Source::new(
-            "vswitch/src/host/a.rs",
-            "//! a\nuse crate::{\n    name,\n    cli,\n};\n",
-        );
-        assert_eq!(
-            check(&source).map(|finding| finding.line).collect::<Vec<_>>(),
-            [4]
-        );
+        let source = Source::new("vswitch/src/host/a.rs", "//! a\nuse crate::{\n    name,\n    cli,\n};\n");
+        assert_eq!(check(&source).map(|finding| finding.line).collect::<Vec<_>>(), [4]);
     }
 }

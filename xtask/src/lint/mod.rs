@@ -53,11 +53,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
 fn rules(sources: &[Source]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources
         .iter()
-        .flat_map(|source| {
-            imports::check(source)
-                .chain(words::check(source))
-                .chain(size::check(source))
-        })
+        .flat_map(|source| imports::check(source).chain(words::check(source)).chain(size::check(source)))
         .collect();
     findings.extend(drops::check(sources));
     findings

@@ -24,9 +24,6 @@ mod tests {
     #[test]
     fn one_line_more_is_too_many() {
         assert_eq!(check(&Source::new("a.rs", "\n".repeat(MOST_LINES))).count(), 0);
-        assert_eq!(
-            check(&Source::new("a.rs", "\n".repeat(MOST_LINES + 1))).count(),
-            1
-        );
+        assert_eq!(check(&Source::new("a.rs", "\n".repeat(MOST_LINES + 1))).count(), 1);
     }
 }

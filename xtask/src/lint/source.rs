@@ -31,11 +31,7 @@ impl Source {
     /// A source from its text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self {
-            path: path.into(),
-            code: blank(&text),
-            text,
-        }
+        Self { path: path.into(), code: blank(&text), text }
     }
 
     /// All identifiers and keywords in code.
@@ -51,17 +47,10 @@ impl Source {
                 at += 1;
                 continue;
             }
-            let end = (at..bytes.len())
-                .find(|&i| !is_part(bytes[i]))
-                .unwrap_or(bytes.len());
+            let end = (at..bytes.len()).find(|&i| !is_part(bytes[i])).unwrap_or(bytes.len());
             if !bytes[at].is_ascii_digit() {
                 let (name, before, after) = (&self.code[at..end], &self.code[..at], &self.code[end..]);
-                found.push(Ident {
-                    name,
-                    line,
-                    before,
-                    after,
-                });
+                found.push(Ident { name, line, before, after });
             }
             at = end;
         }
@@ -78,16 +67,9 @@ pub fn read_all(root: &Path) -> Result<Vec<Source>> {
 }
 
 fn walk(root: &Path, dir: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    for entry in dir
-        .read_dir()
-        .with_context(|| format!("cannot list {}", dir.display()))?
-    {
+    for entry in dir.read_dir().with_context(|| format!("cannot list {}", dir.display()))? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() && !path.is_symlink() {
             // A target directory, whatever its name, carries cargo's tag.
             if !name.starts_with('.') && name != "target" && !path.join("CACHEDIR.TAG").exists() {
@@ -112,18 +94,10 @@ fn blank(text: &str) -> String {
         let end = at + literal_or_comment(&text[at..], at.checked_sub(1).map(|i| bytes[i]));
         if end == at {
             let width = text[at..].chars().next().map_or(1, char::len_utf8);
-            out.extend(if width == 1 {
-                vec![bytes[at]]
-            } else {
-                vec![b' '; width]
-            });
+            out.extend(if width == 1 { vec![bytes[at]] } else { vec![b' '; width] });
             at += width;
         } else {
-            out.extend(
-                bytes[at..end]
-                    .iter()
-                    .map(|&byte| if byte == b'\n' { b'\n' } else { b' ' }),
-            );
+            out.extend(bytes[at..end].iter().map(|&byte| if byte == b'\n' { b'\n' } else { b' ' }));
             at = end;
         }
     }
@@ -182,9 +156,7 @@ fn raw_string(text: &str) -> usize {
         return 0;
     }
     let close = format!("\"{}", "#".repeat(hashes));
-    text[open + 1..]
-        .find(&close)
-        .map_or(text.len(), |found| open + 1 + found + close.len())
+    text[open + 1..].find(&close).map_or(text.len(), |found| open + 1 + found + close.len())
 }
 
 /// A character, not a lifetime.
@@ -202,11 +174,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        Source::new("a.rs", text)
-            .idents()
-            .iter()
-            .map(|ident| ident.name.to_owned())
-            .collect()
+        Source::new("a.rs", text).idents().iter().map(|ident| ident.name.to_owned()).collect()
     }
 
     #[test]
@@ -214,21 +182,14 @@ mod tests {
         assert_eq!(names("use a; // b c\n/* d /* e */ f */ g"), ["use", "a", "g"]);
         assert_eq!(names(r#"a("b \" c", 'd', '\'', "e")"#), ["a"]);
         assert_eq!(names("a(r#\"b \" c\"#, br\"d\") for e"), ["a", "for", "e"]);
-        assert_eq!(
-            names("fn f<'life>(x: &'life str)"),
-            ["fn", "f", "life", "x", "life", "str"]
-        );
+        assert_eq!(names("fn f<'life>(x: &'life str)"), ["fn", "f", "life", "x", "life", "str"]);
     }
 
     #[test]
     fn lines_are_kept() {
         let source = Source::new("a.rs", "\"x\ny\"\n// é\nz");
         assert_eq!(
-            source
-                .idents()
-                .iter()
-                .map(|ident| (ident.name, ident.line))
-                .collect::<Vec<_>>(),
+            source.idents().iter().map(|ident| (ident.name, ident.line)).collect::<Vec<_>>(),
             [("z", 4)]
         );
     }

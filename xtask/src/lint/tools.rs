@@ -54,25 +54,12 @@ fn fmt() -> Result<()> {
 
 fn clippy() -> Result<()> {
     step("Checking", "clippy, all targets");
-    Cargo::host()
-        .args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "--deny=warnings",
-        ])
-        .run()
+    Cargo::host().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny=warnings"]).run()
 }
 
 /// Debian's compiler comes without clippy; there the compiler's own warnings count.
 fn bpf(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
-    let subcommand = if toolchain.route.has_clippy() {
-        "clippy"
-    } else {
-        "check"
-    };
+    let subcommand = if toolchain.route.has_clippy() { "clippy" } else { "check" };
     step("Checking", &format!("the BPF program with `cargo {subcommand}`"));
     build::bpf_cargo(workspace, toolchain, subcommand, "bpf-lint", &["--deny=warnings"])
 }

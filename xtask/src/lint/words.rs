@@ -15,18 +15,11 @@ pub fn check(source: &Source) -> impl Iterator<Item = Finding> {
         let text = if OPEN.contains(&ident.name) && is_macro(ident) {
             format!("`{}!` is left in the code; finish it", ident.name)
         } else if controller && prints(ident) {
-            format!(
-                "`{}` prints, which only `{PRINTER}` does; return a `Report`",
-                ident.name
-            )
+            format!("`{}` prints, which only `{PRINTER}` does; return a `Report`", ident.name)
         } else {
             return None;
         };
-        Some(Finding {
-            path: source.path.clone(),
-            line: ident.line,
-            text,
-        })
+        Some(Finding { path: source.path.clone(), line: ident.line, text })
     })
 }
 
@@ -56,29 +49,18 @@ mod tests {
         for text in ["fn f() { todo!() }", "unimplemented!(\"x\")", "let x = dbg!(1);"] {
             assert_eq!(count("xtask/src/main.rs", text), 1, "{text}");
         }
-        assert_eq!(
-            count("xtask/src/main.rs", "let todo = 1; if todo != 2 {} // todo!()"),
-            0
-        );
+        assert_eq!(count("xtask/src/main.rs", "let todo = 1; if todo != 2 {} // todo!()"), 0);
     }
 
     #[test]
     fn only_the_printer_prints() {
-        for text in [
-            "println!(\"a\")",
-            "print!(\"a\")",
-            "std::io::stdout().lock()",
-            "use std::io::stdout;",
-        ] {
+        for text in ["println!(\"a\")", "print!(\"a\")", "std::io::stdout().lock()", "use std::io::stdout;"] {
             assert_eq!(count("vswitch/src/cli/switch.rs", text), 1, "{text}");
             assert_eq!(count(PRINTER, text), 0, "{text}");
             assert_eq!(count("xtask/src/main.rs", text), 0, "{text}");
         }
         assert_eq!(
-            count(
-                "vswitch/src/main.rs",
-                "eprintln!(\"a\"); command.stdout(x); child.stdout.take()"
-            ),
+            count("vswitch/src/main.rs", "eprintln!(\"a\"); command.stdout(x); child.stdout.take()"),
             0
         );
     }

@@ -33,22 +33,11 @@ impl Linker {
         let root = workspace.tools();
         step(
             "Installing",
-            &format!(
-                "bpf-linker {version} into {} (about two minutes, once)",
-                root.display()
-            ),
+            &format!("bpf-linker {version} into {} (about two minutes, once)", root.display()),
         );
         // Without CARGO_TARGET_DIR cargo builds in a temporary directory and removes it.
         Cargo::foreign()
-            .args([
-                "install",
-                "bpf-linker",
-                "--locked",
-                "--force",
-                "--version",
-                version,
-                "--root",
-            ])
+            .args(["install", "bpf-linker", "--locked", "--force", "--version", version, "--root"])
             .args([&root])
             .run()?;
         Ok(Self(root.join("bin/bpf-linker")))

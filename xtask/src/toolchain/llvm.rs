@@ -28,10 +28,7 @@ impl LlvmLibrary {
         let major = workspace.pins.llvm;
         let library = dirs.iter().find_map(|dir| find(dir, major)).with_context(|| {
             let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-            format!(
-                "no libLLVM {major} for bpf-linker in {}; run `cargo xtask setup`",
-                dirs.join(", ")
-            )
+            format!("no libLLVM {major} for bpf-linker in {}; run `cargo xtask setup`", dirs.join(", "))
         })?;
         let dir = workspace.tools().join("llvm");
         let link = dir.join("libLLVM.so");
@@ -52,11 +49,7 @@ impl LlvmLibrary {
 }
 
 fn find(dir: &Path, major: u64) -> Option<PathBuf> {
-    let mut files: Vec<PathBuf> = dir
-        .read_dir()
-        .ok()?
-        .filter_map(|file| Some(file.ok()?.path()))
-        .collect();
+    let mut files: Vec<PathBuf> = dir.read_dir().ok()?.filter_map(|file| Some(file.ok()?.path())).collect();
     files.sort();
     files.into_iter().find(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
@@ -67,10 +60,7 @@ fn find(dir: &Path, major: u64) -> Option<PathBuf> {
 
 /// `libLLVM.so.22.1`, `libLLVM.so.22.1-rust-1.95.0-stable`, `libLLVM-22-rust-1.95.0-stable.so`.
 fn is_llvm(name: &str, major: u64) -> bool {
-    let Some(rest) = name
-        .strip_prefix("libLLVM.so.")
-        .or_else(|| name.strip_prefix("libLLVM-"))
-    else {
+    let Some(rest) = name.strip_prefix("libLLVM.so.").or_else(|| name.strip_prefix("libLLVM-")) else {
         return false;
     };
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -83,20 +73,14 @@ mod tests {
 
     #[test]
     fn only_the_right_major_version_counts() {
-        for name in [
-            "libLLVM.so.22.1",
-            "libLLVM.so.22.1-rust-1.95.0-stable",
-            "libLLVM-22-rust-1.95.0-stable.so",
-        ] {
+        for name in
+            ["libLLVM.so.22.1", "libLLVM.so.22.1-rust-1.95.0-stable", "libLLVM-22-rust-1.95.0-stable.so"]
+        {
             assert!(is_llvm(name, 22), "{name}");
         }
-        for name in [
-            "libLLVM-14.so.1",
-            "libLLVMCore.a",
-            "libLLVM.so",
-            "libLLVM.so.220",
-            "librustc_driver-22.so",
-        ] {
+        for name in
+            ["libLLVM-14.so.1", "libLLVMCore.a", "libLLVM.so", "libLLVM.so.220", "librustc_driver-22.so"]
+        {
             assert!(!is_llvm(name, 22), "{name}");
         }
     }

@@ -45,11 +45,8 @@ impl Route {
         if let Some(route) = Self::find(pins) {
             return Ok(route);
         }
-        let tried: Vec<String> = failures
-            .into_iter()
-            .flatten()
-            .map(|error| format!("  - {error:#}"))
-            .collect();
+        let tried: Vec<String> =
+            failures.into_iter().flatten().map(|error| format!("  - {error:#}")).collect();
         bail!(
             "no compiler for `{}` is installed, and installing one failed:\n{}\n\
              run `{}` or, on Debian as root, `apt-get install {}`",
@@ -80,10 +77,9 @@ impl Route {
                 Cargo::foreign().args([&format!("+{toolchain}"), subcommand, "-Zbuild-std=core"])
             }
             // The prebuilt `core` comes with a stable compiler, and aya-ebpf needs unstable features.
-            Self::Debian => Cargo::foreign()
-                .args([subcommand])
-                .env("RUSTC", DEBIAN_RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1"),
+            Self::Debian => {
+                Cargo::foreign().args([subcommand]).env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1")
+            }
         }
     }
 
@@ -113,28 +109,17 @@ impl Route {
 
     fn find_debian(pins: &Pins) -> Option<Self> {
         let version = command::ask(DEBIAN_RUSTC, &["-vV"])?;
-        let core = has_core(
-            &Path::new(DEBIAN_SYSROOT)
-                .join("lib/rustlib")
-                .join(&pins.target)
-                .join("lib"),
-        );
+        let core = has_core(&Path::new(DEBIAN_SYSROOT).join("lib/rustlib").join(&pins.target).join("lib"));
         (core && llvm_major(&version).is_some_and(|major| major <= pins.llvm)).then_some(Self::Debian)
     }
 }
 
 /// The installed toolchains worth a look: the pinned one, then a plain nightly.
 fn candidates(list: &str, pinned: &str) -> Vec<String> {
-    let names: Vec<&str> = list
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let installed = |wanted: &str| names.iter().any(|name| is_toolchain(name, wanted));
-    let mut found: Vec<String> = [pinned, "nightly"]
-        .into_iter()
-        .filter(|name| installed(name))
-        .map(str::to_owned)
-        .collect();
+    let mut found: Vec<String> =
+        [pinned, "nightly"].into_iter().filter(|name| installed(name)).map(str::to_owned).collect();
     found.dedup();
     found
 }
@@ -147,18 +132,11 @@ fn is_toolchain(name: &str, wanted: &str) -> bool {
 
 /// Major version in the line `LLVM version: 22.1.2` of `rustc -vV`.
 fn llvm_major(version: &str) -> Option<u64> {
-    version
-        .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: "))?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?.split('.').next()?.parse().ok()
 }
 
 fn has_core(dir: &Path) -> bool {
-    dir.read_dir()
-        .is_ok_and(|files| files.flatten().any(|file| is_core(&file.path())))
+    dir.read_dir().is_ok_and(|files| files.flatten().any(|file| is_core(&file.path())))
 }
 
 fn is_core(file: &Path) -> bool {
@@ -182,13 +160,7 @@ fn install_nightly(pins: &Pins) -> Result<()> {
     if command::ask("rustup", &["--version"]).is_none() {
         bail!("rustup is not installed, so a nightly was not tried");
     }
-    step(
-        "Installing",
-        &format!(
-            "{} with rust-src (it builds `core` for BPF from source)",
-            pins.nightly
-        ),
-    );
+    step("Installing", &format!("{} with rust-src (it builds `core` for BPF from source)", pins.nightly));
     let mut install = Command::new("sh");
     install.args(["-c", &nightly_command(pins)]);
     command::run(install)
@@ -211,10 +183,7 @@ mod tests {
 
     #[test]
     fn the_llvm_version_is_read() {
-        assert_eq!(
-            llvm_major("rustc 1.95.0\nrelease: 1.95.0\nLLVM version: 22.1.2\n"),
-            Some(22)
-        );
+        assert_eq!(llvm_major("rustc 1.95.0\nrelease: 1.95.0\nLLVM version: 22.1.2\n"), Some(22));
         assert_eq!(llvm_major("rustc 1.95.0"), None);
     }
 }

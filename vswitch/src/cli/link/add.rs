@@ -137,32 +137,20 @@ pub(super) async fn run(command: AddCommand) -> Result<Report> {
         AddCommand::Tap(args) => tap(&args, false).await,
         AddCommand::Tun(args) => tap(&args, true).await,
         AddCommand::Bridge(BridgeArgs { common, stp }) => {
-            add(&common, None, |_| VirtualLink::Bridge {
-                stp: stp.map(|word| word == "on"),
-            })
-            .await
+            add(&common, None, |_| VirtualLink::Bridge { stp: stp.map(|word| word == "on") }).await
         }
         AddCommand::Macvlan(args) => macvlan(args, false).await,
         AddCommand::Macvtap(args) => macvlan(args, true).await,
         AddCommand::Ipvlan(IpvlanArgs { common, parent, mode }) => {
             let mode = IpvlanMode::from_word(&mode).unwrap_or(IpvlanMode::L2);
-            add(&common, Some(&parent), |parent| VirtualLink::Ipvlan {
-                parent,
-                mode,
-            })
-            .await
+            add(&common, Some(&parent), |parent| VirtualLink::Ipvlan { parent, mode }).await
         }
     }
 }
 
 async fn macvlan(MacvlanArgs { common, parent, mode }: MacvlanArgs, tap: bool) -> Result<Report> {
     let mode = MacvlanMode::from_word(&mode).unwrap_or(MacvlanMode::Bridge);
-    add(&common, Some(&parent), |parent| VirtualLink::Macvlan {
-        parent,
-        mode,
-        tap,
-    })
-    .await
+    add(&common, Some(&parent), |parent| VirtualLink::Macvlan { parent, mode, tap }).await
 }
 
 async fn add(
@@ -181,13 +169,7 @@ async fn add(
 }
 
 async fn tap(args: &TapArgs, tun: bool) -> Result<Report> {
-    let TapArgs {
-        common,
-        user,
-        group,
-        vnet_header,
-        multi_queue,
-    } = args;
+    let TapArgs { common, user, group, vnet_header, multi_queue } = args;
     let ns: Netns = namespace(common.netns.as_ref())?;
     let spec = TapSpec {
         name: &common.name,
@@ -203,14 +185,7 @@ async fn tap(args: &TapArgs, tun: bool) -> Result<Report> {
 
 /// Configures the new link; deletes it again if that fails.
 async fn finish(host: &Host, common: &Common) -> Result<Report> {
-    let Common {
-        name,
-        netns,
-        ip,
-        mtu,
-        mac,
-        up,
-    } = common;
+    let Common { name, netns, ip, mtu, mac, up } = common;
     let link = host.link(name).await?;
     let mut changes: Vec<_> = mtu.map(Change::Mtu).into_iter().collect();
     changes.extend(mac.map(Change::Mac));
@@ -219,14 +194,7 @@ async fn finish(host: &Host, common: &Common) -> Result<Report> {
     if let Err(failure) = host.apply(&link, &changes).await {
         return Err(discard(host, link.index, failure).await.into());
     }
-    let row = rows(
-        &mut Atlas::new()?,
-        host,
-        netns.as_ref(),
-        &[host.link(name).await?],
-    )
-    .await?
-    .pop();
+    let row = rows(&mut Atlas::new()?, host, netns.as_ref(), &[host.link(name).await?]).await?.pop();
     Ok(Report::new("", &row)?)
 }
 
@@ -234,9 +202,6 @@ async fn finish(host: &Host, common: &Common) -> Result<Report> {
 async fn discard(host: &Host, index: u32, failure: HostError) -> HostError {
     match host.delete_link(index).await {
         Ok(()) | Err(HostError::LinkGone { .. }) => failure,
-        Err(undo) => HostError::NotUndone {
-            failure: Box::new(failure),
-            undo: undo.to_string(),
-        },
+        Err(undo) => HostError::NotUndone { failure: Box::new(failure), undo: undo.to_string() },
     }
 }

@@ -50,21 +50,12 @@ pub(super) struct Far {
 impl Far {
     /// One in the same namespace, which has this name.
     fn beside(index: u32, name: Option<String>, netns: Option<&NsName>) -> Self {
-        Self {
-            index,
-            name,
-            netns: netns.map(ToString::to_string),
-            pid: None,
-            nsid: None,
-        }
+        Self { index, name, netns: netns.map(ToString::to_string), pid: None, nsid: None }
     }
 
     /// The other end of a cable that `link` is an end of; it is known to be in a namespace of this name.
     pub(super) fn end(link: &Link, other: &Link, netns: Option<&NsName>) -> Self {
-        Self {
-            nsid: link.peer_nsid,
-            ..Self::beside(other.index, Some(other.name.clone()), netns)
-        }
+        Self { nsid: link.peer_nsid, ..Self::beside(other.index, Some(other.name.clone()), netns) }
     }
 
     /// One cell of a table: the name, and where it is if that is somewhere else.
@@ -86,23 +77,14 @@ pub(super) async fn rows(
     netns: Option<&NsName>,
     links: &[Link],
 ) -> Result<Vec<Row>, HostError> {
-    let places = atlas
-        .resolve(host, links.iter().filter_map(|link| link.peer_nsid))
-        .await?;
+    let places = atlas.resolve(host, links.iter().filter_map(|link| link.peer_nsid)).await?;
     let needs_names = links
         .iter()
         .any(|link| link.master.is_some() || link.peer_index.is_some() && link.peer_nsid.is_none());
     // The links may be a choice of one, whose master and peer are among the others.
-    let neighbours = if needs_names {
-        host.links().await?
-    } else {
-        Vec::new()
-    };
+    let neighbours = if needs_names { host.links().await? } else { Vec::new() };
     let name_in = |links: &[Link], index| {
-        links
-            .iter()
-            .find(|other| other.index == index)
-            .map(|other| other.name.clone())
+        links.iter().find(|other| other.index == index).map(|other| other.name.clone())
     };
     let mut rows = Vec::new();
     for link in links {
@@ -118,18 +100,11 @@ pub(super) async fn rows(
                     pid: place.pid,
                     nsid: Some(nsid),
                 },
-                None => Far {
-                    index,
-                    name: None,
-                    netns: None,
-                    pid: None,
-                    nsid: Some(nsid),
-                },
+                None => Far { index, name: None, netns: None, pid: None, nsid: Some(nsid) },
             }),
         };
-        let master = link
-            .master
-            .map(|index| name_in(&neighbours, index).unwrap_or_else(|| format!("#{index}")));
+        let master =
+            link.master.map(|index| name_in(&neighbours, index).unwrap_or_else(|| format!("#{index}")));
         rows.push(Row::new(link, netns, master, far));
     }
     Ok(rows)
@@ -138,11 +113,7 @@ pub(super) async fn rows(
 impl Row {
     /// Describes a link of a namespace of this name.
     pub(super) fn new(link: &Link, netns: Option<&NsName>, master: Option<String>, far: Option<Far>) -> Self {
-        let (peer, lower) = if link.kind.is_pair() {
-            (far, None)
-        } else {
-            (None, far)
-        };
+        let (peer, lower) = if link.kind.is_pair() { (far, None) } else { (None, far) };
         Self {
             netns: netns.map(ToString::to_string),
             name: link.name.clone(),
@@ -168,11 +139,7 @@ impl Row {
 
     /// The addresses in one cell.
     pub(super) fn addresses(&self) -> String {
-        let texts: Vec<_> = self
-            .addresses
-            .iter()
-            .map(|address| address.ip.to_string())
-            .collect();
+        let texts: Vec<_> = self.addresses.iter().map(|address| address.ip.to_string()).collect();
         dash(texts.join(" "))
     }
 
@@ -197,29 +164,20 @@ impl Row {
         facts.extend(self.netns.clone().map(|netns| ("netns", netns)));
         facts.extend(self.mac.clone().map(|mac| ("mac", mac)));
         facts.extend(
-            self.addresses
-                .iter()
-                .map(|address| ("address", format!("{} ({})", address.ip, address.scope))),
+            self.addresses.iter().map(|address| ("address", format!("{} ({})", address.ip, address.scope))),
         );
         facts.extend(self.master.clone().map(|master| ("master", master)));
         facts.extend(
-            self.peer
-                .as_ref()
-                .map(|peer| ("peer", format!("{} (index {})", peer.cell(), peer.index))),
+            self.peer.as_ref().map(|peer| ("peer", format!("{} (index {})", peer.cell(), peer.index))),
         );
         facts.extend(
-            self.lower
-                .as_ref()
-                .map(|lower| ("lower", format!("{} (index {})", lower.cell(), lower.index))),
+            self.lower.as_ref().map(|lower| ("lower", format!("{} (index {})", lower.cell(), lower.index))),
         );
         if self.promiscuous {
             facts.push(("promiscuous", "on".to_owned()));
         }
         facts.extend(self.tun.as_ref().into_iter().flat_map(tun_facts));
-        let lines: Vec<_> = facts
-            .into_iter()
-            .map(|(key, value)| format!("{key:<12} {value}"))
-            .collect();
+        let lines: Vec<_> = facts.into_iter().map(|(key, value)| format!("{key:<12} {value}")).collect();
         lines.join("\n")
     }
 
@@ -233,15 +191,7 @@ impl Row {
 
 fn tun_facts(tun: &TunDetails) -> Vec<(&'static str, String)> {
     let on = |value| if value { "on" } else { "off" }.to_owned();
-    let TunDetails {
-        persistent,
-        owner,
-        group,
-        multi_queue,
-        vnet_header,
-        packet_information,
-        queues,
-    } = tun;
+    let TunDetails { persistent, owner, group, multi_queue, vnet_header, packet_information, queues } = tun;
     let mut facts = vec![
         ("persistent", on(*persistent)),
         ("multi-queue", on(*multi_queue)),
@@ -265,39 +215,12 @@ mod tests {
 
     #[test]
     fn the_other_end_is_told_by_name_and_place() {
-        let far = Far {
-            index: 5,
-            name: Some("eth0".into()),
-            netns: Some("web".into()),
-            pid: None,
-            nsid: Some(0),
-        };
+        let far =
+            Far { index: 5, name: Some("eth0".into()), netns: Some("web".into()), pid: None, nsid: Some(0) };
         assert_eq!(far.cell(), "eth0 in web");
-        assert_eq!(
-            Far {
-                netns: None,
-                pid: Some(12),
-                ..far
-            }
-            .cell(),
-            "eth0 in pid:12"
-        );
-        let unknown = Far {
-            index: 5,
-            name: None,
-            netns: None,
-            pid: None,
-            nsid: Some(3),
-        };
+        assert_eq!(Far { netns: None, pid: Some(12), ..far }.cell(), "eth0 in pid:12");
+        let unknown = Far { index: 5, name: None, netns: None, pid: None, nsid: Some(3) };
         assert_eq!(unknown.cell(), "#5 in nsid:3");
-        assert_eq!(
-            Far {
-                nsid: None,
-                name: Some("b".into()),
-                ..unknown
-            }
-            .cell(),
-            "b"
-        );
+        assert_eq!(Far { nsid: None, name: Some("b".into()), ..unknown }.cell(), "b");
     }
 }

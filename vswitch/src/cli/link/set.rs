@@ -78,12 +78,7 @@ struct Outcome {
 
 /// Makes the changes.
 pub(super) async fn set(args: &SetArgs) -> Result<Report> {
-    let SetArgs {
-        name,
-        home,
-        changes,
-        target,
-    } = args;
+    let SetArgs { name, home, changes, target } = args;
     let home = namespace(home.as_ref())?;
     let (target, label) = match (&target.netns, target.netns_pid) {
         (Some(name), _) => (Netns::named(name)?, Some(name.clone())),
@@ -103,36 +98,13 @@ pub(super) async fn set(args: &SetArgs) -> Result<Report> {
     for lost in &moved.lost {
         output::note(&format!("`{name}` could not take along {lost}"));
     }
-    let link = rows(
-        &mut Atlas::new()?,
-        &Host::at(&target)?,
-        label.as_ref(),
-        &[moved.link],
-    )
-    .await?
-    .pop();
-    Ok(Report::new(
-        "",
-        &Outcome {
-            link,
-            lost: moved.lost,
-        },
-    )?)
+    let link = rows(&mut Atlas::new()?, &Host::at(&target)?, label.as_ref(), &[moved.link]).await?.pop();
+    Ok(Report::new("", &Outcome { link, lost: moved.lost })?)
 }
 
 /// The changes in the order in which they can be taken back: up and down last.
 async fn plan(host: &Host, wanted: &Changes) -> Result<Vec<Change>> {
-    let Changes {
-        up,
-        down,
-        mtu,
-        mac,
-        new_name,
-        ip,
-        del_ip,
-        master,
-        no_master,
-    } = wanted;
+    let Changes { up, down, mtu, mac, new_name, ip, del_ip, master, no_master } = wanted;
     let mut plan = Vec::new();
     plan.extend(new_name.clone().map(Change::Name));
     plan.extend(mtu.map(Change::Mtu));

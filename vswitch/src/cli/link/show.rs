@@ -15,17 +15,7 @@ use crate::{
     name::{IfName, NsName},
 };
 
-const HEADER: [&str; 9] = [
-    "name",
-    "index",
-    "kind",
-    "state",
-    "mtu",
-    "mac",
-    "addresses",
-    "master",
-    "peer",
-];
+const HEADER: [&str; 9] = ["name", "index", "kind", "state", "mtu", "mac", "addresses", "master", "peer"];
 
 /// The interfaces of one namespace.
 pub(super) async fn list(netns: Option<&NsName>) -> Result<Report> {
@@ -62,12 +52,8 @@ pub(super) async fn show(name: &IfName, netns: Option<&NsName>) -> Result<Report
     let ns = namespace(netns)?;
     let host = Host::at(&ns)?;
     let link = host.link(name).await?;
-    let row = rows(&mut Atlas::new()?, &host, label(&ns, netns)?.as_ref(), &[link])
-        .await?
-        .pop();
-    let row = row.ok_or_else(|| HostError::NoSuchLink {
-        name: name.to_string(),
-    })?;
+    let row = rows(&mut Atlas::new()?, &host, label(&ns, netns)?.as_ref(), &[link]).await?.pop();
+    let row = row.ok_or_else(|| HostError::NoSuchLink { name: name.to_string() })?;
     Ok(Report::new(row.facts(), &row)?)
 }
 

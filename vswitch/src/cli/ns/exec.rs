@@ -47,21 +47,14 @@ fn in_child(name: &NsName, command: &[OsString]) -> Result<ExitStatus> {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             netns::enter_like_ip(&ns, Some(name))?;
-            Command::new(program)
-                .args(arguments)
-                .status()
-                .map_err(|error| not_run(program, error))
+            Command::new(program).args(arguments).status().map_err(|error| not_run(program, error))
         });
-        inside
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
 fn split(command: &[OsString]) -> Result<(&OsString, &[OsString])> {
-    command
-        .split_first()
-        .context("there is no command; give one after `--`")
+    command.split_first().context("there is no command; give one after `--`")
 }
 
 fn not_run(program: &OsString, error: io::Error) -> anyhow::Error {

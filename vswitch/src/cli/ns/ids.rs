@@ -21,10 +21,7 @@ pub(super) fn parse(text: &str) -> Result<WantedId, String> {
         // The kernel's numbers are signed, with the negative ones reserved.
         number => match number.parse::<u32>() {
             Ok(id) if i32::try_from(id).is_ok() => Ok(WantedId(Some(id))),
-            _ => Err(format!(
-                "it is no id; write a number from 0 to {}, or `auto`",
-                i32::MAX
-            )),
+            _ => Err(format!("it is no id; write a number from 0 to {}, or `auto`", i32::MAX)),
         },
     }
 }
@@ -41,24 +38,10 @@ pub(super) async fn set(name: &NsName, WantedId(id): WantedId) -> Result<Report>
     let ns = Netns::named(name)?;
     let host = Host::here()?;
     host.set_nsid(&ns, id).await?;
-    let nsid = host
-        .nsid_of(&ns)
-        .await?
-        .with_context(|| format!("namespace `{name}` lost its id at once"))?;
+    let nsid = host.nsid_of(&ns).await?.with_context(|| format!("namespace `{name}` lost its id at once"))?;
     // The number is only news if it was not given.
-    let text = if id.is_none() {
-        nsid.to_string()
-    } else {
-        String::new()
-    };
-    Ok(Report::new(
-        text,
-        &Row {
-            nsid,
-            name: Some(name.clone()),
-            pid: None,
-        },
-    )?)
+    let text = if id.is_none() { nsid.to_string() } else { String::new() };
+    Ok(Report::new(text, &Row { nsid, name: Some(name.clone()), pid: None })?)
 }
 
 pub(super) async fn list() -> Result<Report> {

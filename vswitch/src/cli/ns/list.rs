@@ -27,35 +27,20 @@ struct Row {
 pub(super) async fn list() -> Result<Report> {
     let here = Host::here()?;
     let spaces = netns::process_spaces()?;
-    let processes: HashMap<_, _> = spaces
-        .iter()
-        .map(|space| (space.inode, space.pids.len()))
-        .collect();
+    let processes: HashMap<_, _> = spaces.iter().map(|space| (space.inode, space.pids.len())).collect();
     let mut rows = Vec::new();
     for name in netns::list()? {
         rows.push(row(&here, name, &processes).await?);
     }
     let header = ["name", "id", "inode", "interfaces", "processes"];
     Ok(Report::table(&header, &rows, |row| {
-        vec![
-            row.name.to_string(),
-            cell(row.nsid),
-            cell(row.inode),
-            cell(row.interfaces),
-            cell(row.processes),
-        ]
+        vec![row.name.to_string(), cell(row.nsid), cell(row.inode), cell(row.interfaces), cell(row.processes)]
     })?)
 }
 
 async fn row(here: &Host, name: NsName, processes: &HashMap<(u64, u64), usize>) -> Result<Row, HostError> {
     let Ok(ns) = Netns::named(&name) else {
-        return Ok(Row {
-            name,
-            nsid: None,
-            inode: None,
-            interfaces: None,
-            processes: None,
-        });
+        return Ok(Row { name, nsid: None, inode: None, interfaces: None, processes: None });
     };
     let inode = ns.inode()?;
     let interfaces = match Host::at(&ns) {

@@ -21,10 +21,7 @@ struct Made<'a> {
 
 impl<'a> Made<'a> {
     fn new(name: &'a NsName, ns: &Netns) -> Result<Self, HostError> {
-        Ok(Self {
-            name,
-            inode: ns.inode()?.1,
-        })
+        Ok(Self { name, inode: ns.inode()?.1 })
     }
 }
 
@@ -53,10 +50,7 @@ async fn add_one(name: &NsName, lo: bool) -> Result<Made<'_>, HostError> {
         Ok(made) => Ok(made),
         Err(failure) => match netns::delete(name) {
             Ok(()) => Err(failure),
-            Err(undo) => Err(HostError::NotUndone {
-                failure: Box::new(failure),
-                undo: undo.to_string(),
-            }),
+            Err(undo) => Err(HostError::NotUndone { failure: Box::new(failure), undo: undo.to_string() }),
         },
     }
 }

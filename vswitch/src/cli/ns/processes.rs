@@ -30,10 +30,6 @@ pub(super) fn identify(pid: Option<u32>) -> Result<Report> {
     };
     let names = netns::identify(&ns)?;
     let text = names.iter().map(NsName::as_str).collect::<Vec<_>>().join("\n");
-    let identity = Identity {
-        pid: pid.unwrap_or_else(std::process::id),
-        inode: ns.inode()?.1,
-        names,
-    };
+    let identity = Identity { pid: pid.unwrap_or_else(std::process::id), inode: ns.inode()?.1, names };
     Ok(Report::new(text, &identity)?)
 }

@@ -59,10 +59,7 @@ pub async fn add(
             return Err(ControlError::LinkExists(link.name.clone()));
         }
         (None, Place::Dev) => {
-            return Err(HostError::NoSuchLink {
-                name: request.name.to_string(),
-            }
-            .into());
+            return Err(HostError::NoSuchLink { name: request.name.to_string() }.into());
         }
         (None, _) => {}
     }
@@ -89,10 +86,7 @@ async fn build(
         ..PortRecord::EMPTY
     };
     let incarnation = opened.tables.port(slot)?.incarnation.wrapping_add(1);
-    let mut row = PortConfig {
-        incarnation,
-        ..PortConfig::EMPTY
-    };
+    let mut row = PortConfig { incarnation, ..PortConfig::EMPTY };
     opened.tables.set_port(slot, &row)?;
     undo.push(Step::Rows(slot));
     opened.tables.set_record(slot, &record)?;
@@ -133,18 +127,11 @@ async fn note_link(host: &Host, opened: &mut Opened, slot: Slot, ifindex: u32) -
     let watched = watch::of(&opened.directory) == Watch::Full;
     let mut noted = None;
     loop {
-        let up = !watched
-            || host
-                .link_by_index(ifindex)
-                .await?
-                .is_some_and(|link| link.carrier);
+        let up = !watched || host.link_by_index(ifindex).await?.is_some_and(|link| link.carrier);
         if noted == Some(up) {
             return Ok(());
         }
-        let link = PortLink {
-            down: u8::from(!up),
-            ..opened.tables.link(slot)?
-        };
+        let link = PortLink { down: u8::from(!up), ..opened.tables.link(slot)? };
         opened.tables.set_link(slot, &link)?;
         noted = Some(up);
     }
@@ -157,10 +144,7 @@ fn refuse_taken(store: &Store, link: &Link) -> Result<(), ControlError> {
             continue;
         };
         if other.tables.slot_of(link.index)?.is_some() {
-            return Err(ControlError::PortTaken {
-                port: link.name.clone(),
-                switch: switch.to_string(),
-            });
+            return Err(ControlError::PortTaken { port: link.name.clone(), switch: switch.to_string() });
         }
     }
     Ok(())
@@ -169,10 +153,8 @@ fn refuse_taken(store: &Store, link: &Link) -> Result<(), ControlError> {
 async fn check_adoptable(host: &Host, link: &Link) -> Result<(), ControlError> {
     let port = link.name.clone();
     if let Some(index) = link.master {
-        let master = host
-            .link_by_index(index)
-            .await?
-            .map_or_else(|| format!("link {index}"), |master| master.name);
+        let master =
+            host.link_by_index(index).await?.map_or_else(|| format!("link {index}"), |master| master.name);
         return Err(ControlError::Enslaved { port, master });
     }
     let (what, remedy) = match link.kind {
@@ -189,11 +171,7 @@ fn free_slot(opened: &Opened) -> Result<Slot, ControlError> {
     let taken: BTreeSet<u32> = opened.rows()?.iter().map(|row| u32::from(row.slot)).collect();
     let free = (1..opened.config.port_slots).find(|slot| !taken.contains(slot));
     free.and_then(|slot| Slot::try_from(slot).ok()).ok_or_else(|| {
-        DatapathError::PortsFull {
-            name: opened.name.to_string(),
-            slots: opened.config.port_slots,
-        }
-        .into()
+        DatapathError::PortsFull { name: opened.name.to_string(), slots: opened.config.port_slots }.into()
     })
 }
 

@@ -73,19 +73,9 @@ pub async fn remove_all(
 /// From here on no frame enters or leaves by the port. The rows stay until everything is taken down, so that a later
 /// command finds the device again and goes on, should this one be killed.
 fn retire(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
-    opened.tables.set_record(
-        row.slot,
-        &PortRecord {
-            pending: 1,
-            ..row.record
-        },
-    )?;
+    opened.tables.set_record(row.slot, &PortRecord { pending: 1, ..row.record })?;
     opened.tables.clear_index(row.port.ifindex)?;
-    let off = PortConfig {
-        state: PortState::Disabled as u8,
-        flags: 0,
-        ..row.port
-    };
+    let off = PortConfig { state: PortState::Disabled as u8, flags: 0, ..row.port };
     Ok(opened.tables.set_port(row.slot, &off)?)
 }
 
@@ -94,13 +84,7 @@ fn clear(store: &Store, opened: &mut Opened, row: &PortRow) -> Result<(), Contro
     attach::detach(&opened.directory, row.slot, None)?;
     remove_namespace(store, opened, row)?;
     let incarnation = row.port.incarnation;
-    opened.tables.set_port(
-        row.slot,
-        &PortConfig {
-            incarnation,
-            ..PortConfig::EMPTY
-        },
-    )?;
+    opened.tables.set_port(row.slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
     Ok(opened.tables.set_record(row.slot, &PortRecord::EMPTY)?)
 }
 

@@ -107,10 +107,7 @@ async fn make_veth(
             Place::Pid { pid, .. } => format!("in the namespace of process {pid}"),
             Place::Tap { .. } | Place::Dev | Place::Host { .. } => "on the host".to_owned(),
         };
-        return Err(ControlError::PeerExists {
-            ifname: ifname.to_string(),
-            place,
-        });
+        return Err(ControlError::PeerExists { ifname: ifname.to_string(), place });
     }
     host.add_veth(&VethSpec {
         name: &request.name,
@@ -148,11 +145,7 @@ async fn make_veth(
         None if target.is_some() => Redirect::Peer,
         None => Redirect::Dev,
     };
-    Ok(Device {
-        link,
-        redirect,
-        peer_mac,
-    })
+    Ok(Device { link, redirect, peer_mac })
 }
 
 /// Waits until the far end can send: its carrier is there at once, but its queues are opened by the kernel's link watch a
@@ -197,11 +190,7 @@ async fn make_tap(
     if let Some(mtu) = request.mtu {
         host.set_mtu(link.index, mtu).await?;
     }
-    Ok(Device {
-        link,
-        redirect: Redirect::Dev,
-        peer_mac: MacAddr::ZERO,
-    })
+    Ok(Device { link, redirect: Redirect::Dev, peer_mac: MacAddr::ZERO })
 }
 
 async fn adopt(
@@ -223,9 +212,5 @@ async fn adopt(
         host.set_promiscuous(link.index, true).await?;
         undo.push(Step::Promiscuous(link.index));
     }
-    Ok(Device {
-        link,
-        redirect: Redirect::Dev,
-        peer_mac: MacAddr::ZERO,
-    })
+    Ok(Device { link, redirect: Redirect::Dev, peer_mac: MacAddr::ZERO })
 }

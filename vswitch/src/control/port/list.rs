@@ -92,10 +92,7 @@ pub async fn list(
         Some(name) => vec![opened.row(name, &links)?],
         None => opened.rows()?,
     };
-    rows.iter()
-        .filter(|row| row.record.pending == 0)
-        .map(|row| view(&opened, row, &links))
-        .collect()
+    rows.iter().filter(|row| row.record.pending == 0).map(|row| view(&opened, row, &links)).collect()
 }
 
 fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
@@ -109,22 +106,13 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         state: state(row, link),
         datapath: "tc",
         attach: attach::mode(&opened.directory, row.slot).to_string(),
-        redirect: if row.port.redirect == Redirect::Peer as u8 {
-            "peer"
-        } else {
-            "dev"
-        },
+        redirect: if row.port.redirect == Redirect::Peer as u8 { "peer" } else { "dev" },
         mtu: link.map_or(0, |link| link.mtu),
         netns: text(&row.record.netns),
         pid: Some(row.record.pid).filter(|pid| *pid != 0),
         peer_ifname: text(&row.record.peer_ifname),
-        peer_mac: Some(row.port.peer_mac)
-            .filter(|mac| !mac.is_zero())
-            .map(|mac| mac.to_string()),
-        options: FLAGS
-            .iter()
-            .map(|(name, bit)| (*name, row.port.has(*bit)))
-            .collect(),
+        peer_mac: Some(row.port.peer_mac).filter(|mac| !mac.is_zero()).map(|mac| mac.to_string()),
+        options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
         counters: counters(&opened.tables.stats(row.slot)?),
     })
 }

@@ -95,10 +95,7 @@ impl PortRequest {
             return Err(ControlError::Mtu { mtu });
         }
         if let Some(gateway) = self.via
-            && !self
-                .ips
-                .iter()
-                .any(|net| net.contains(&gateway) && net.addr() != gateway)
+            && !self.ips.iter().any(|net| net.contains(&gateway) && net.addr() != gateway)
         {
             let nets: Vec<String> = self.ips.iter().map(|net| net.trunc().to_string()).collect();
             let nets = if nets.is_empty() {
@@ -106,10 +103,7 @@ impl PortRequest {
             } else {
                 nets.join(", ")
             };
-            return Err(ControlError::Gateway {
-                gateway: gateway.to_string(),
-                nets,
-            });
+            return Err(ControlError::Gateway { gateway: gateway.to_string(), nets });
         }
         self.check_kind()
     }
@@ -126,25 +120,16 @@ impl PortRequest {
             }
         }
         if matches!(self.place, Place::Dev) && self.mtu.is_some() {
-            return refuse(
-                "an MTU",
-                "an adopted device keeps its own; change it with `vswitch link set`",
-            );
+            return refuse("an MTU", "an adopted device keeps its own; change it with `vswitch link set`");
         }
         let other_namespace = matches!(self.place, Place::Netns { .. } | Place::Pid { .. });
         if self.options.redirect == Some(Redirect::Peer) && !other_namespace {
-            return refuse(
-                "`redirect=peer`",
-                "its other end is not in another namespace; leave it out",
-            );
+            return refuse("`redirect=peer`", "its other end is not in another namespace; leave it out");
         }
         if let Place::Host { ifname } = &self.place
             && *ifname == self.name
         {
-            return refuse(
-                "an interface of the same name",
-                "choose another one with `--ifname`",
-            );
+            return refuse("an interface of the same name", "choose another one with `--ifname`");
         }
         Ok(())
     }
@@ -167,10 +152,7 @@ mod tests {
     }
 
     fn netns() -> Place {
-        Place::Netns {
-            ns: "web".parse().expect("name"),
-            ifname: "eth0".parse().expect("name"),
-        }
+        Place::Netns { ns: "web".parse().expect("name"), ifname: "eth0".parse().expect("name") }
     }
 
     #[test]
@@ -178,90 +160,36 @@ mod tests {
         let ips = vec!["10.0.0.2/24".parse().expect("net")];
         let ask = |via: &str| {
             let via = Some(via.parse().expect("address"));
-            PortRequest {
-                ips: ips.clone(),
-                via,
-                ..request(netns())
-            }
-            .check()
+            PortRequest { ips: ips.clone(), via, ..request(netns()) }.check()
         };
         assert!(ask("10.0.0.1").is_ok());
         let error = ask("10.0.1.1").expect_err("outside").to_string();
-        assert_eq!(
-            error,
-            "gateway 10.0.1.1 is outside 10.0.0.0/24; give it an address of the same subnet"
-        );
+        assert_eq!(error, "gateway 10.0.1.1 is outside 10.0.0.0/24; give it an address of the same subnet");
         assert!(ask("10.0.0.2").is_err(), "the interface itself");
         assert!(
-            PortRequest {
-                via: Some("10.0.0.1".parse().expect("address")),
-                ..request(netns())
-            }
-            .check()
-            .is_err()
+            PortRequest { via: Some("10.0.0.1".parse().expect("address")), ..request(netns()) }
+                .check()
+                .is_err()
         );
     }
 
     #[test]
     fn group_addresses_and_odd_sizes_are_refused() {
         let mac = Some(MacAddr::BROADCAST);
-        assert!(
-            PortRequest {
-                mac,
-                ..request(netns())
-            }
-            .check()
-            .is_err()
-        );
+        assert!(PortRequest { mac, ..request(netns()) }.check().is_err());
         for (mtu, good) in [(67, false), (68, true), (65_535, true), (65_536, false)] {
-            assert_eq!(
-                PortRequest {
-                    mtu: Some(mtu),
-                    ..request(netns())
-                }
-                .check()
-                .is_ok(),
-                good,
-                "{mtu}"
-            );
+            assert_eq!(PortRequest { mtu: Some(mtu), ..request(netns()) }.check().is_ok(), good, "{mtu}");
         }
     }
 
     #[test]
     fn options_must_suit_the_kind() {
         let ips = vec!["10.0.0.2/24".parse().expect("net")];
-        let tap = || Place::Tap {
-            owner: None,
-            vnet_header: false,
-        };
+        let tap = || Place::Tap { owner: None, vnet_header: false };
         assert!(request(tap()).check().is_ok());
-        assert!(
-            PortRequest {
-                ips,
-                ..request(tap())
-            }
-            .check()
-            .is_err()
-        );
-        let options = PortOptions {
-            redirect: Some(Redirect::Peer),
-            ..PortOptions::default()
-        };
-        assert!(
-            PortRequest {
-                options,
-                ..request(Place::Dev)
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            PortRequest {
-                options,
-                ..request(netns())
-            }
-            .check()
-            .is_ok()
-        );
+        assert!(PortRequest { ips, ..request(tap()) }.check().is_err());
+        let options = PortOptions { redirect: Some(Redirect::Peer), ..PortOptions::default() };
+        assert!(PortRequest { options, ..request(Place::Dev) }.check().is_err());
+        assert!(PortRequest { options, ..request(netns()) }.check().is_ok());
     }
 }

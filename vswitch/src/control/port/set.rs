@@ -43,9 +43,7 @@ pub async fn set(
         if matches!(state, PortState::Disabled | PortState::Blocking) {
             // As a bridge port that leaves the forwarding states: what was learned behind it is forgotten.
             opened.tables.set_port(row.slot, &port)?;
-            opened
-                .tables
-                .fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+            opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
         }
     }
     opened.tables.set_port(row.slot, &port)?;

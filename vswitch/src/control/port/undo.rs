@@ -62,13 +62,7 @@ async fn back(step: &Step, host: &Host, opened: &mut Opened) -> anyhow::Result<(
         Step::Down(index) => host.set_up(*index, false).await?,
         Step::Rows(slot) => {
             let incarnation = opened.tables.port(*slot)?.incarnation;
-            opened.tables.set_port(
-                *slot,
-                &PortConfig {
-                    incarnation,
-                    ..PortConfig::EMPTY
-                },
-            )?;
+            opened.tables.set_port(*slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
             opened.tables.fdb_remove_port(*slot)?;
             opened.tables.set_record(*slot, &PortRecord::EMPTY)?;
         }

@@ -37,11 +37,7 @@ fn remount_sys() -> nix::Result<()> {
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(errno) => return Err(errno),
     }
-    let flags = if read_only {
-        MsFlags::MS_RDONLY
-    } else {
-        MsFlags::empty()
-    };
+    let flags = if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
     mount(Some("vswitch"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
@@ -49,20 +45,12 @@ fn bind_etc(name: &NsName) -> Result<(), HostError> {
     let own = Path::new("/etc/netns").join(name.as_str());
     let entries = match fs::read_dir(&own) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|source| HostError::System {
-            doing: format!("list `{}`", own.display()),
-            source,
-        })?,
+        entries => entries
+            .map_err(|source| HostError::System { doing: format!("list `{}`", own.display()), source })?,
     };
     for entry in entries.filter_map(Result::ok) {
         let target = Path::new("/etc").join(entry.file_name());
-        let bound = mount(
-            Some(&entry.path()),
-            &target,
-            None::<&str>,
-            MsFlags::MS_BIND,
-            None::<&str>,
-        );
+        let bound = mount(Some(&entry.path()), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>);
         if let Err(errno) = bound {
             // As `ip netns exec`: the command runs all the same.
             tracing::warn!(

@@ -101,11 +101,7 @@ impl Netns {
             Err(error) => return Err(absent(&origin, &path, error)),
         };
         let ns = Self { file, origin };
-        if ns.is_network() {
-            Ok(ns)
-        } else {
-            Err(HostError::NotANamespace { path })
-        }
+        if ns.is_network() { Ok(ns) } else { Err(HostError::NotANamespace { path }) }
     }
 
     /// Whether the file is a namespace, and one of networks.
@@ -117,12 +113,7 @@ impl Netns {
     /// A number that no other namespace of this boot ever has (`SO_NETNS_COOKIE`, Linux 5.14).
     pub fn cookie(&self) -> Result<u64, HostError> {
         let cookie = self.run(|| {
-            let socket = socket(
-                AddressFamily::Unix,
-                SockType::Datagram,
-                SockFlag::SOCK_CLOEXEC,
-                None,
-            )?;
+            let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
             netns_cookie(socket.as_fd())
         })?;
         cookie.map_err(|errno| HostError::Refused {
@@ -171,9 +162,9 @@ impl Netns {
 /// Why a namespace could not be opened.
 fn absent(origin: &Origin, path: &Path, error: io::Error) -> HostError {
     match (error.kind(), origin) {
-        (io::ErrorKind::NotFound, Origin::Named(name)) => HostError::NoSuchNamespace {
-            name: name.to_string(),
-        },
+        (io::ErrorKind::NotFound, Origin::Named(name)) => {
+            HostError::NoSuchNamespace { name: name.to_string() }
+        }
         (io::ErrorKind::NotFound, Origin::Process(pid)) => HostError::NoSuchProcess { pid: *pid },
         (io::ErrorKind::PermissionDenied, Origin::Process(pid)) => HostError::NoPrivilege {
             doing: format!("look into the namespace of process {pid}"),
@@ -193,10 +184,7 @@ fn absent(origin: &Origin, path: &Path, error: io::Error) -> HostError {
 }
 
 fn system(path: &Path, source: io::Error) -> HostError {
-    HostError::System {
-        doing: format!("open `{}`", path.display()),
-        source,
-    }
+    HostError::System { doing: format!("open `{}`", path.display()), source }
 }
 
 /// `NS_GET_NSTYPE` (Linux 4.11): the clone flag of a namespace's kind.

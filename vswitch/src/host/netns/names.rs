@@ -40,23 +40,17 @@ fn path_of(name: &NsName) -> PathBuf {
 pub fn create(name: &NsName) -> Result<Netns, HostError> {
     let doing = || format!("make namespace `{name}`");
     if exists(name) {
-        return Err(HostError::NamespaceExists {
-            name: name.to_string(),
-        });
+        return Err(HostError::NamespaceExists { name: name.to_string() });
     }
     // A thread of its own leaves its namespace; the new one lives on in the file that it opened.
     let made = thread::scope(|scope| {
         let inside = scope.spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET)
                 .map_err(|errno| HostError::system(doing(), errno, CAPABILITY))?;
-            File::open("/proc/thread-self/ns/net").map_err(|source| HostError::System {
-                doing: doing(),
-                source,
-            })
+            File::open("/proc/thread-self/ns/net")
+                .map_err(|source| HostError::System { doing: doing(), source })
         });
-        inside
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     give_name(&made?, name)
 }
@@ -73,40 +67,21 @@ fn give_name(ns: &File, name: &NsName) -> Result<Netns, HostError> {
     let path = path_of(name);
     let _whole = Uninterrupted::begin();
     let _lock = prepare_directory()?;
-    let placeholder = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o444)
-        .open(&path);
+    let placeholder = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path);
     placeholder.map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => HostError::NamespaceExists {
-            name: name.to_string(),
-        },
+        io::ErrorKind::AlreadyExists => HostError::NamespaceExists { name: name.to_string() },
         io::ErrorKind::PermissionDenied => HostError::NoPrivilege {
             doing: format!("write `{}`", path.display()),
             capability: "CAP_DAC_OVERRIDE",
         },
-        _ => HostError::System {
-            doing: format!("make `{}`", path.display()),
-            source,
-        },
+        _ => HostError::System { doing: format!("make `{}`", path.display()), source },
     })?;
     let source = format!("/proc/self/fd/{}", ns.as_raw_fd());
-    let mounted = mount(
-        Some(source.as_str()),
-        &path,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
-    .map_err(|errno| {
-        HostError::system(
-            format!("mount a namespace on `{}`", path.display()),
-            errno,
-            CAPABILITY,
-        )
-    })
-    .and_then(|()| Netns::named(name));
+    let mounted = mount(Some(source.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .map_err(|errno| {
+            HostError::system(format!("mount a namespace on `{}`", path.display()), errno, CAPABILITY)
+        })
+        .and_then(|()| Netns::named(name));
     mounted.inspect_err(|_| {
         // Best effort: the first failure is the one to report.
         let _ = umount2(&path, MntFlags::MNT_DETACH);
@@ -120,10 +95,9 @@ fn prepare_directory() -> Result<Flock<File>, HostError> {
     let directory = directory();
     let system = |doing: String| {
         move |source: io::Error| match source.kind() {
-            io::ErrorKind::PermissionDenied => HostError::NoPrivilege {
-                doing,
-                capability: "CAP_DAC_OVERRIDE",
-            },
+            io::ErrorKind::PermissionDenied => {
+                HostError::NoPrivilege { doing, capability: "CAP_DAC_OVERRIDE" }
+            }
             _ => HostError::System { doing, source },
         }
     };
@@ -137,22 +111,14 @@ fn prepare_directory() -> Result<Flock<File>, HostError> {
     let share = || mount(none, directory, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none);
     let shared = match share() {
         // Not a mount point yet.
-        Err(Errno::EINVAL) => mount(
-            Some(directory),
-            directory,
-            none,
-            MsFlags::MS_BIND | MsFlags::MS_REC,
-            none,
-        )
-        .and_then(|()| share()),
+        Err(Errno::EINVAL) => {
+            mount(Some(directory), directory, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+                .and_then(|()| share())
+        }
         other => other,
     };
     shared.map_err(|errno| {
-        HostError::system(
-            format!("share the mount `{}`", directory.display()),
-            errno,
-            CAPABILITY,
-        )
+        HostError::system(format!("share the mount `{}`", directory.display()), errno, CAPABILITY)
     })?;
     Ok(lock)
 }
@@ -164,34 +130,23 @@ fn prepare_directory() -> Result<Flock<File>, HostError> {
 pub fn delete(name: &NsName) -> Result<(), HostError> {
     let path = path_of(name);
     if !exists(name) {
-        return Err(HostError::NoSuchNamespace {
-            name: name.to_string(),
-        });
+        return Err(HostError::NoSuchNamespace { name: name.to_string() });
     }
     let _whole = Uninterrupted::begin();
     match umount2(&path, MntFlags::MNT_DETACH) {
         // The left-over of an interrupted `create`: a mere file.
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(errno) => {
-            return Err(HostError::system(
-                format!("unmount `{}`", path.display()),
-                errno,
-                CAPABILITY,
-            ));
+            return Err(HostError::system(format!("unmount `{}`", path.display()), errno, CAPABILITY));
         }
     }
     fs::remove_file(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => HostError::NoSuchNamespace {
-            name: name.to_string(),
-        },
+        io::ErrorKind::NotFound => HostError::NoSuchNamespace { name: name.to_string() },
         io::ErrorKind::PermissionDenied => HostError::NoPrivilege {
             doing: format!("remove `{}`", path.display()),
             capability: "CAP_DAC_OVERRIDE",
         },
-        _ => HostError::System {
-            doing: format!("remove `{}`", path.display()),
-            source,
-        },
+        _ => HostError::System { doing: format!("remove `{}`", path.display()), source },
     })
 }
 
@@ -200,17 +155,11 @@ pub fn list() -> Result<Vec<NsName>, HostError> {
     let doing = || format!("list `{}`", directory().display());
     let entries = match fs::read_dir(directory()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|source| HostError::System {
-            doing: doing(),
-            source,
-        })?,
+        entries => entries.map_err(|source| HostError::System { doing: doing(), source })?,
     };
     let mut names = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|source| HostError::System {
-            doing: doing(),
-            source,
-        })?;
+        let entry = entry.map_err(|source| HostError::System { doing: doing(), source })?;
         // What is no legal name was not made by `ip netns` either.
         names.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()));
     }

@@ -21,10 +21,8 @@ pub struct ProcessSpace {
 /// All namespaces that have processes, by one walk over `/proc`. Without `CAP_SYS_PTRACE` only the caller's own
 /// processes are seen.
 pub fn process_spaces() -> Result<Vec<ProcessSpace>, HostError> {
-    let entries = fs::read_dir("/proc").map_err(|source| HostError::System {
-        doing: "list the processes".into(),
-        source,
-    })?;
+    let entries = fs::read_dir("/proc")
+        .map_err(|source| HostError::System { doing: "list the processes".into(), source })?;
     let mut spaces: BTreeMap<(u64, u64), Vec<u32>> = BTreeMap::new();
     for entry in entries.filter_map(Result::ok) {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -56,10 +54,7 @@ pub fn pids(ns: &Netns) -> Result<Vec<u32>, HostError> {
 /// All names of a namespace: none, one, or several if it was attached more than once.
 pub fn identify(ns: &Netns) -> Result<Vec<NsName>, HostError> {
     let inode = ns.inode()?;
-    let same = |name: &NsName| {
-        Netns::named(name)
-            .and_then(|other| other.inode())
-            .is_ok_and(|other| other == inode)
-    };
+    let same =
+        |name: &NsName| Netns::named(name).and_then(|other| other.inode()).is_ok_and(|other| other == inode);
     Ok(list()?.into_iter().filter(same).collect())
 }

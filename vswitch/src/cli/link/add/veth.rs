@@ -93,11 +93,7 @@ pub(super) async fn add(args: &VethArgs) -> Result<Report> {
         Row::new(&link, netns, None, Some(Far::end(&link, &peer, peer_netns))),
         Row::new(&peer, peer_netns, None, Some(Far::end(&peer, &link, netns))),
     ];
-    let text = if args.peer.is_none() {
-        peer_name.to_string()
-    } else {
-        String::new()
-    };
+    let text = if args.peer.is_none() { peer_name.to_string() } else { String::new() };
     Ok(Report::new(text, &ends)?)
 }
 
@@ -145,9 +141,7 @@ fn peer_name(name: &IfName, taken: &[Link]) -> Option<IfName> {
         |candidate: &IfName| candidate != name && taken.iter().all(|link| link.name != candidate.as_str());
     let candidates =
         std::iter::once(format!("{stem}-p")).chain((0..=taken.len() + 1).map(|n| format!("veth{n}")));
-    candidates
-        .filter_map(|candidate| candidate.parse().ok())
-        .find(free)
+    candidates.filter_map(|candidate| candidate.parse().ok()).find(free)
 }
 
 #[cfg(test)]
@@ -158,10 +152,7 @@ mod tests {
     fn the_other_end_gets_a_free_name() {
         let name = |text: &str| text.parse::<IfName>().expect("a good name");
         assert_eq!(peer_name(&name("a"), &[]), Some(name("a-p")));
-        assert_eq!(
-            peer_name(&name("abcdefghijklmno"), &[]),
-            Some(name("abcdefghijklm-p"))
-        );
+        assert_eq!(peer_name(&name("abcdefghijklmno"), &[]), Some(name("abcdefghijklm-p")));
         assert_eq!(peer_name(&name("äääääää"), &[]), Some(name("ääääää-p")));
         assert_eq!(peer_name(&name("abcdefghijklm-p"), &[]), Some(name("veth0")));
     }
