@@ -33,13 +33,8 @@ pub const PROGRAM_TC: &str = "vswitch_tc";
 /// Name of the program that tells the controller the kernel's jiffies; it is only ever test-run.
 pub const PROGRAM_CLOCK: &str = "vswitch_clock";
 
-/// Name of the program that notices when a port's device goes down or up, at the entry of [`WATCHED`].
+/// Name of the program that notices when a port's device goes down, at [`TRACEPOINT`].
 pub const PROGRAM_WATCH: &str = "vswitch_watch";
-/// The kernel function through which every change of a link's state is announced.
-pub const WATCHED: &str = "rtmsg_ifinfo";
-/// Name of the program that notices only when it goes down, at the tracepoint [`TRACEPOINT`]: for kernels that do not let
-/// their functions be traced.
-pub const PROGRAM_WATCH_DOWN: &str = "vswitch_watch_down";
 /// The tracepoint that is passed when the queues of a device that goes down are emptied.
 pub const TRACEPOINT: &str = "qdisc_reset";
 /// Name of the [`DeviceLayout`](crate::link::DeviceLayout) in the watch program, set when it is loaded.

@@ -11,8 +11,8 @@ mod program;
 mod entry {
     use aya_ebpf::{
         bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
-        macros::{classifier, fentry, raw_tracepoint},
-        programs::{FEntryContext, RawTracePointContext, TcContext},
+        macros::{classifier, raw_tracepoint},
+        programs::{RawTracePointContext, TcContext},
     };
     use vswitch_ebpf::outcome::Outcome;
 
@@ -42,17 +42,9 @@ mod entry {
         TC_ACT_UNSPEC
     }
 
-    /// Notices when the device of a port goes down or up: entry of the kernel's `rtmsg_ifinfo`, through which every such
-    /// change is announced.
-    #[fentry(function = "rtmsg_ifinfo")]
-    pub fn vswitch_watch(ctx: FEntryContext) -> i32 {
-        watch::announced(&ctx);
-        0
-    }
-
-    /// Notices only when it goes down, for kernels that do not let their functions be traced.
+    /// Notices when the device of a port goes down: the queues of such a device are emptied.
     #[raw_tracepoint(tracepoint = "qdisc_reset")]
-    pub fn vswitch_watch_down(ctx: RawTracePointContext) -> i32 {
+    pub fn vswitch_watch(ctx: RawTracePointContext) -> i32 {
         watch::queue_emptied(&ctx);
         0
     }

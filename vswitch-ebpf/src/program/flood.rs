@@ -90,10 +90,10 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     // Slot 0 is no port.
     let slot = round.after + index as u32 + 1;
     let slot = slot as Slot;
-    let Some((port, link)) = tables::rows(slot) else {
+    let Some(port) = tables::port(u32::from(slot)) else {
         return 1;
     };
-    if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port, link) {
+    if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port) {
         return 0;
     }
     let ifindex = port.ifindex;

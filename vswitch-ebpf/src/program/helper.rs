@@ -1,6 +1,6 @@
 //! Every BPF helper that the switch calls, wrapped once.
 
-use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, helpers::generated, programs::FEntryContext};
+use aya_ebpf::{bindings::__sk_buff, helpers::generated};
 use vswitch_ebpf::stage::egress::MtuCheck;
 
 const BPF_MTU_CHK_SEGS: u64 = 1;
@@ -78,16 +78,6 @@ pub fn repeat<T>(count: u32, step: unsafe extern "C" fn(u64, *mut T) -> i64, con
     unsafe {
         generated::bpf_loop(count, step as *mut core::ffi::c_void, core::ptr::from_mut(context).cast(), 0);
     }
-}
-
-/// An argument of the traced function (Linux 5.17). Unlike a read from the context it is a plain number, to which an
-/// offset that the verifier does not know may be added.
-#[inline(always)]
-pub fn argument(ctx: &FEntryContext, index: u32) -> Option<u64> {
-    let mut value = 0u64;
-    // SAFETY: `ctx` is the program's context, `value` outlives the call.
-    let verdict = unsafe { generated::bpf_get_func_arg(ctx.as_ptr(), index, &mut value) };
-    (verdict == 0).then_some(value)
 }
 
 /// Reads the kernel's memory; `None` if there is none at that address. `T` is an integer.

@@ -144,10 +144,10 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         Destination::Host => return Outcome::Local,
         Destination::Port(target) => target,
     };
-    let Some((row, link)) = rows else {
+    let Some((row, _)) = rows else {
         return Outcome::Flood(ethernet.cast());
     };
-    if let Err(reason) = forward::deliver(*slot, ingress, target, row, link) {
+    if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
         return Outcome::Drop(reason);
     }
     let (check, mtu) = helper::check_mtu(skb.raw(), row.ifindex);

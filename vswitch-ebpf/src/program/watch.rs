@@ -1,9 +1,6 @@
-//! The state of the ports' devices, noticed in the kernel at the moment in which it announces it to everybody.
+//! Ports whose device goes down, noticed in the kernel at the moment in which it happens.
 
-use aya_ebpf::{
-    Global,
-    programs::{FEntryContext, RawTracePointContext},
-};
+use aya_ebpf::{Global, programs::RawTracePointContext};
 use vswitch_common::{link::DeviceLayout, port::Slot};
 
 use super::{fdb, helper, tables};
@@ -14,8 +11,6 @@ const UP: u32 = 1;
 const OPEN: u64 = 1;
 /// `__LINK_STATE_NOCARRIER` of `linux/netdevice.h`, as a mask.
 const NO_CARRIER: u64 = 1 << 2;
-/// Place of the device among the arguments of `rtmsg_ifinfo`.
-const DEVICE: u32 = 1;
 
 /// Set by the controller when it loads the program.
 #[unsafe(no_mangle)]
@@ -29,23 +24,9 @@ static DEVICE_LAYOUT: Global<DeviceLayout> = Global::new(DeviceLayout {
     queue_device: 0,
 });
 
-/// A link is announced. If it is a port's, and it went down, then all that ages behind it is forgotten, as in
-/// `br_stp_disable_port` of the Linux bridge.
-#[inline(always)]
-pub fn announced(ctx: &FEntryContext) {
-    if let Some(device) = helper::argument(ctx, DEVICE)
-        && let Some((slot, down)) = port(device)
-        && let Some(link) = tables::link_mut(u32::from(slot))
-        && let Some(changed) = link.announced(down)
-    {
-        // Announcements of one device come one after the other, under its lock.
-        *link = changed;
-        fdb::void_verdicts();
-    }
-}
-
-/// A queue of a device is emptied: because the device goes down, or because somebody changes the queue. For kernels that
-/// have no [`announced`]. Coming up needs no notice then: what is learned from now on is of a new epoch.
+/// A queue of a device is emptied: because the device goes down or loses its carrier, or because somebody changes the
+/// queue. If it is a port's, and it is down, then all that ages behind it is forgotten, as in `br_stp_disable_port` of the
+/// Linux bridge. Coming up needs no notice: what is learned from now on is of the new epoch.
 #[inline(always)]
 pub fn queue_emptied(ctx: &RawTracePointContext) {
     if let Some(device) = device_of(ctx.arg(0))

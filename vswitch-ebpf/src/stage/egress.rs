@@ -3,14 +3,13 @@
 use vswitch_common::{
     addr::MacAddr,
     drop::DropReason,
-    link::PortLink,
     port::{PortConfig, Redirect, Slot, flag},
 };
 
 use super::forward::deliver;
 use crate::frame::{Cast, OVERHEAD};
 
-/// Whether a port takes part in a flood. Only a forwarding port whose device is up, with the flag for the kind of destination does, never
+/// Whether a port takes part in a flood. Only a forwarding port with the flag for the kind of destination does, never
 /// the ingress port (unless it is a hairpin), never between isolated ports.
 #[inline(always)]
 pub fn floods(
@@ -19,16 +18,13 @@ pub fn floods(
     ingress: &PortConfig,
     egress_slot: Slot,
     egress: &PortConfig,
-    link: &PortLink,
 ) -> bool {
     let wanted = match cast {
         Cast::UnknownUnicast => flag::FLOOD,
         Cast::Multicast => flag::MCAST_FLOOD,
         Cast::Broadcast => flag::BCAST_FLOOD,
     };
-    egress.ifindex != 0
-        && egress.has(wanted)
-        && deliver(ingress_slot, ingress, egress_slot, egress, link).is_ok()
+    egress.ifindex != 0 && egress.has(wanted) && deliver(ingress_slot, ingress, egress_slot, egress).is_ok()
 }
 
 /// How a unicast frame leaves. `redirect_peer` skips the receiving device's own classification of the frame, so it is
@@ -85,26 +81,14 @@ mod tests {
             (Cast::Broadcast, flag::BCAST_FLOOD),
         ];
         for (cast, wanted) in casts {
-            assert!(floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted), &PortLink::UP), "{cast:?}");
-            assert!(
-                !floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted), &PortLink::UP),
-                "{cast:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_port_that_is_down_gets_nothing() {
-        let port = port(flag::DEFAULT);
-        let down = PortLink::UP.announced(true).unwrap();
-        for cast in [Cast::UnknownUnicast, Cast::Multicast, Cast::Broadcast] {
-            assert!(!floods(cast, 1, &port, 2, &port, &down), "{cast:?}");
+            assert!(floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted)), "{cast:?}");
+            assert!(!floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted)), "{cast:?}");
         }
     }
 
     #[test]
     fn an_empty_slot_gets_nothing() {
-        assert!(!floods(Cast::Broadcast, 1, &port(flag::DEFAULT), 2, &PortConfig::EMPTY, &PortLink::UP));
+        assert!(!floods(Cast::Broadcast, 1, &port(flag::DEFAULT), 2, &PortConfig::EMPTY));
     }
 
     #[test]
@@ -133,7 +117,7 @@ mod tests {
         fn never_back_to_the_ingress(flags: u32, slot in 1u16..64) {
             let port = port(flags & !flag::HAIRPIN);
             for cast in [Cast::UnknownUnicast, Cast::Multicast, Cast::Broadcast] {
-                prop_assert!(!floods(cast, slot, &port, slot, &port, &PortLink::UP));
+                prop_assert!(!floods(cast, slot, &port, slot, &port));
             }
         }
     }

@@ -46,24 +46,21 @@ pub fn destination(
 pub fn is_alive(entry: &FdbEntry, port: &PortConfig, link: &PortLink) -> bool {
     port.ifindex != 0
         && Behind::port(entry.slot, port, link).remembers(entry)
-        // A frame that was under way when the device went down may be learned late.
-        && !(link.is_down() && entry.kind().ages())
         && !matches!(port.state(), PortState::Gone | PortState::Disabled)
 }
 
-/// May a frame that came by `ingress` go to `egress`, whose device is as `link` says? As `should_deliver` in Linux `net/bridge/br_forward.c`.
+/// May a frame that came by `ingress` go to `egress`? As `should_deliver` in Linux `net/bridge/br_forward.c`.
 #[inline(always)]
 pub fn deliver(
     ingress_slot: Slot,
     ingress: &PortConfig,
     egress_slot: Slot,
     egress: &PortConfig,
-    link: &PortLink,
 ) -> Result<(), DropReason> {
     if ingress_slot == egress_slot && !egress.has(flag::HAIRPIN) {
         return Err(DropReason::SamePort);
     }
-    if link.is_down() || !matches!(egress.state(), PortState::Forwarding) {
+    if !matches!(egress.state(), PortState::Forwarding) {
         return Err(DropReason::EgressNotForwarding);
     }
     if ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED) {
@@ -87,27 +84,38 @@ mod tests {
         let alive = port(flag::DEFAULT, PortState::Forwarding);
         let entry = learned(Behind { slot: 4, incarnation: 2, epoch: 0 }, 1000);
         assert_eq!(destination(None, None, 1000, 250), Destination::Unknown);
-        assert_eq!(destination(Some(&entry), Some((&alive, &PortLink::UP)), 1250, 250), Destination::Port(4));
-        assert_eq!(destination(Some(&entry), Some((&alive, &PortLink::UP)), 1251, 250), Destination::Unknown);
+        assert_eq!(
+            destination(Some(&entry), Some((&alive, &PortLink::default())), 1250, 250),
+            Destination::Port(4)
+        );
+        assert_eq!(
+            destination(Some(&entry), Some((&alive, &PortLink::default())), 1251, 250),
+            Destination::Unknown
+        );
         let later = PortConfig { incarnation: 3, ..alive };
-        assert_eq!(destination(Some(&entry), Some((&later, &PortLink::UP)), 1000, 250), Destination::Unknown);
+        assert_eq!(
+            destination(Some(&entry), Some((&later, &PortLink::default())), 1000, 250),
+            Destination::Unknown
+        );
         for state in [PortState::Gone, PortState::Disabled] {
             let dead = PortConfig { state: state as u8, ..alive };
             assert_eq!(
-                destination(Some(&entry), Some((&dead, &PortLink::UP)), 1000, 250),
+                destination(Some(&entry), Some((&dead, &PortLink::default())), 1000, 250),
                 Destination::Unknown
             );
         }
         let local = FdbEntry { kind: FdbKind::Local as u8, ..entry };
-        assert_eq!(destination(Some(&local), Some((&alive, &PortLink::UP)), u64::MAX, 1), Destination::Host);
+        assert_eq!(
+            destination(Some(&local), Some((&alive, &PortLink::default())), u64::MAX, 1),
+            Destination::Host
+        );
     }
 
     #[test]
     fn a_port_that_went_down_forgets_what_ages() {
         let port = port(flag::DEFAULT, PortState::Forwarding);
-        let behind = Behind::port(4, &port, &PortLink::UP);
-        let down = PortLink::UP.announced(true).unwrap();
-        let up = down.announced(false).unwrap();
+        let before = PortLink::default();
+        let after = before.went_down();
         let kinds = [
             (FdbKind::Dynamic, Destination::Unknown),
             (FdbKind::Sticky, Destination::Unknown),
@@ -115,35 +123,30 @@ mod tests {
             (FdbKind::Local, Destination::Host),
         ];
         for (kind, expected) in kinds {
-            let entry = FdbEntry { kind: kind as u8, ..learned(behind, 1000) };
-            for link in [&down, &up] {
-                let found = destination(Some(&entry), Some((&port, link)), 1000, 250);
-                assert_eq!(found, expected, "{kind:?} {link:?}");
-            }
+            let entry = FdbEntry { kind: kind as u8, ..learned(Behind::port(4, &port, &before), 1000) };
+            assert_eq!(destination(Some(&entry), Some((&port, &after)), 1000, 250), expected, "{kind:?}");
         }
-        // Learned late, from a frame that was under way; and in earnest, when the device is up again.
-        let late = learned(Behind::port(4, &port, &down), 1000);
-        assert_eq!(destination(Some(&late), Some((&port, &down)), 1000, 250), Destination::Unknown);
-        assert_eq!(destination(Some(&late), Some((&port, &up)), 1000, 250), Destination::Port(4));
+        let again = learned(Behind::port(4, &port, &after), 1000);
+        assert_eq!(destination(Some(&again), Some((&port, &after)), 1000, 250), Destination::Port(4));
     }
 
     proptest! {
         #[test]
         fn a_frame_returns_only_by_a_hairpin(flags: u32) {
             let same = port(flags, PortState::Forwarding);
-            let verdict = deliver(1, &same, 1, &same, &PortLink::UP);
+            let verdict = deliver(1, &same, 1, &same);
             if flags & flag::HAIRPIN == 0 {
                 prop_assert_eq!(verdict, Err(DropReason::SamePort));
             }
         }
 
         #[test]
-        fn two_isolated_ports_never_speak(ingress: u32, egress: u32, state in 0u8..6, down in 0u8..2) {
+        fn two_isolated_ports_never_speak(ingress: u32, egress: u32, state in 0u8..6) {
             let egress = PortConfig { state, ..port(egress, PortState::Forwarding) };
             let ingress = port(ingress, PortState::Forwarding);
-            let verdict = deliver(1, &ingress, 2, &egress, &PortLink { down, ..PortLink::UP });
+            let verdict = deliver(1, &ingress, 2, &egress);
             let isolated = ingress.has(flag::ISOLATED) && egress.has(flag::ISOLATED);
-            let forwarding = egress.state() == PortState::Forwarding && down == 0;
+            let forwarding = egress.state() == PortState::Forwarding;
             prop_assert_eq!(verdict.is_ok(), forwarding && !isolated);
         }
     }

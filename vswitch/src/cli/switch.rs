@@ -92,7 +92,7 @@ fn summary(view: &SwitchView) -> Result<Report> {
         format!("addresses       {} of {}", view.fdb_entries, view.fdb_size),
         format!("ageing          {}", ageing(view)),
         format!("group-fwd-mask  {:#06x}", view.group_fwd_mask),
-        format!("link-watch      {}", view.link_watch),
+        format!("link-watch      {}", if view.link_watch { "on" } else { "off" }),
     ];
     if view.fdb_full != 0 {
         lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));

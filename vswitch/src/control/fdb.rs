@@ -47,7 +47,7 @@ pub struct Selection {
 fn is_alive(entry: &FdbEntry, port: &PortConfig, link: PortLink) -> bool {
     port.ifindex != 0
         && port.incarnation == entry.incarnation
-        && !(entry.kind().ages() && (link.is_down() || link.epoch != entry.epoch))
+        && !(entry.kind().ages() && link.epoch != entry.epoch)
         && !matches!(port.state(), PortState::Disabled | PortState::Gone)
 }
 

@@ -31,8 +31,8 @@ pub struct SwitchView {
     pub ageing: u32,
     /// See [`SwitchConfig::group_fwd_mask`].
     pub group_fwd_mask: u16,
-    /// What the kernel tells the switch of its ports' devices: `full` (when they go down and up), `down`, or `off`.
-    pub link_watch: String,
+    /// Whether the kernel tells the switch when a port's device goes down.
+    pub link_watch: bool,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
 }
@@ -111,7 +111,7 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         port_slots: spec.port_slots,
         ageing: spec.ageing,
         group_fwd_mask: spec.group_fwd_mask,
-        link_watch: watch::of(&opened.directory).to_string(),
+        link_watch: watch::is_on(&opened.directory),
         fdb_full: opened.tables.state()?.fdb_full,
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use vswitch_common::{
     config::SwitchConfig,
-    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT, WATCHED},
+    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT},
 };
 
 use super::{DatapathError, feature, watch};
@@ -44,10 +44,9 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
         })?;
         found.pin(directory.join("maps").join(name))?;
     }
-    if let Err(error) = kernel.and_then(|kernel| watch::start(directory, &mut object, &kernel)) {
+    if let Err(error) = kernel.and_then(|_| watch::start(directory, &mut object)) {
         tracing::warn!(
-            "this kernel cannot tell the switch when a device goes down (fentry of `{WATCHED}`, tracepoint \
-             `{TRACEPOINT}`): {error}; \
+            "this kernel cannot tell the switch when a device goes down (tracepoint `{TRACEPOINT}`): {error}; \
              addresses behind it are forgotten by ageing, or by `vswitch fdb flush`"
         );
     }

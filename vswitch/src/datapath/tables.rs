@@ -87,11 +87,6 @@ impl Tables {
         Ok(self.port_links.get(&u32::from(slot), 0)?)
     }
 
-    /// Notes it for a new port, which does not forward yet.
-    pub fn set_link(&mut self, slot: Slot, link: &PortLink) -> Result<(), DatapathError> {
-        Ok(self.port_links.set(u32::from(slot), link, 0)?)
-    }
-
     /// The slot of the port with this device.
     pub fn slot_of(&self, ifindex: u32) -> Result<Option<Slot>, DatapathError> {
         match self.port_index.get(&ifindex, 0) {

@@ -1,20 +1,20 @@
-//! The programs that notice in the kernel when a port's device goes down or up.
+//! The program that notices in the kernel when a port's device goes down.
 //!
-//! The switch works without them on a kernel that cannot have them; what is behind a port that went down is then forgotten
+//! The switch works without it on a kernel that cannot have it; what is behind a port that went down is then forgotten
 //! by the next command, or by ageing.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness,
-    programs::{FEntry, Program, RawTracePoint, links::FdLink},
+    Ebpf, EbpfLoader,
+    programs::{RawTracePoint, links::FdLink},
 };
 use vswitch_common::{
     link::DeviceLayout,
-    map::{DEVICE_LAYOUT, PROGRAM_WATCH, PROGRAM_WATCH_DOWN, TRACEPOINT, WATCHED},
+    map::{DEVICE_LAYOUT, PROGRAM_WATCH, TRACEPOINT},
 };
 
 use super::{DatapathError, btf::TypeInfo};
@@ -23,7 +23,6 @@ const TYPE_INFO: &str = "/sys/kernel/btf/vmlinux";
 
 /// What the running kernel says about its own types.
 pub struct Kernel {
-    types: Btf,
     layout: DeviceLayout,
 }
 
@@ -50,80 +49,38 @@ impl Kernel {
             queue: offset("Qdisc", "dev_queue")?,
             queue_device: offset("netdev_queue", "dev")?,
         };
-        let types = Btf::parse(&file, Endianness::default()).map_err(|error| unknown(error.to_string()))?;
-        Ok(Self { types, layout })
+        Ok(Self { layout })
     }
 
     /// Tells the object that is about to be loaded.
     pub fn tell<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
-        loader.btf(Some(&self.types)).override_global(DEVICE_LAYOUT, &self.layout, true);
+        loader.override_global(DEVICE_LAYOUT, &self.layout, true);
     }
 }
 
-/// How much a switch notices of the state of its ports' devices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// When they go down and when they come up.
-    Full,
-    /// When they go down.
-    Down,
-    /// Nothing.
-    Off,
-}
-
-impl fmt::Display for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "full",
-            Self::Down => "down",
-            Self::Off => "off",
-        })
-    }
-}
-
-/// Starts watching, as well as this kernel can. It goes on until the switch's directory is removed.
+/// Starts watching. It goes on until the switch's directory is removed.
 ///
 /// # Errors
-/// When the kernel can do neither.
-pub fn start(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), DatapathError> {
-    let Err(error) = announcements(switch, object, kernel) else {
-        return Ok(());
-    };
-    tracing::debug!("fentry of `{WATCHED}` is not available: {error}");
-    let program: &mut RawTracePoint = program(object, PROGRAM_WATCH_DOWN)?.try_into()?;
-    program.load().map_err(|error| DatapathError::load(PROGRAM_WATCH_DOWN, &error))?;
+/// When the kernel has no such tracepoint (Linux 5.10).
+pub fn start(switch: &Path, object: &mut Ebpf) -> Result<(), DatapathError> {
+    let program: &mut RawTracePoint = object
+        .program_mut(PROGRAM_WATCH)
+        .ok_or_else(|| DatapathError::Bpf {
+            what: "loading the BPF object",
+            cause: format!("it has no program `{PROGRAM_WATCH}`"),
+        })?
+        .try_into()?;
+    program.load().map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
     let id = program.attach(TRACEPOINT)?;
-    FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH_DOWN))?;
+    FdLink::from(program.take_link(id)?).pin(pin(switch))?;
     Ok(())
 }
 
-/// Fails when the kernel does not let its functions be traced, or too many programs (38) trace the same one.
-fn announcements(switch: &Path, object: &mut Ebpf, kernel: &Kernel) -> Result<(), DatapathError> {
-    let program: &mut FEntry = program(object, PROGRAM_WATCH)?.try_into()?;
-    program.load(WATCHED, &kernel.types).map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
-    let id = program.attach()?;
-    FdLink::from(program.take_link(id)?).pin(pin(switch, PROGRAM_WATCH))?;
-    Ok(())
+/// Whether a switch notices when a port's device goes down.
+pub fn is_on(switch: &Path) -> bool {
+    pin(switch).exists()
 }
 
-/// What a switch notices.
-pub fn of(switch: &Path) -> Watch {
-    if pin(switch, PROGRAM_WATCH).exists() {
-        Watch::Full
-    } else if pin(switch, PROGRAM_WATCH_DOWN).exists() {
-        Watch::Down
-    } else {
-        Watch::Off
-    }
-}
-
-fn program<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Program, DatapathError> {
-    object.program_mut(name).ok_or_else(|| DatapathError::Bpf {
-        what: "loading the BPF object",
-        cause: format!("it has no program `{name}`"),
-    })
-}
-
-fn pin(switch: &Path, program: &str) -> PathBuf {
-    switch.join("links").join(program)
+fn pin(switch: &Path) -> PathBuf {
+    switch.join("links").join(PROGRAM_WATCH)
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use vswitch_common::{
     fdb::{FdbKey, FdbKind},
-    link::PortLink,
     port::{PortConfig, PortState, Slot, flag},
     record::{PortRecord, pack},
 };
@@ -16,10 +15,7 @@ use super::{
 };
 use crate::{
     control::{ControlError, Opened, fdb},
-    datapath::{
-        DatapathError, Store, attach,
-        watch::{self, Watch},
-    },
+    datapath::{DatapathError, Store, attach},
     host::{Host, HostError, Link, LinkKind, Uninterrupted},
     name::{IfName, SwitchName},
 };
@@ -104,7 +100,6 @@ async fn build(
     row.peer_mac = device.peer_mac;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;
-    note_link(host, opened, slot, device.link.index).await?;
     if let Some(mac) = device.link.mac.filter(|mac| mac.is_station()) {
         let local = fdb::entry(slot, incarnation, 0, FdbKind::Local, 0);
         match opened.tables.fdb_set(FdbKey::new(mac, 0), &local) {
@@ -118,23 +113,6 @@ async fn build(
     row.state = request.options.state.unwrap_or(PortState::Forwarding) as u8;
     opened.tables.set_port(slot, &row)?;
     Ok(())
-}
-
-/// Notes whether the device is up at this moment; from now on the kernel tells the program.
-///
-/// The device may change between the look and the note, after the kernel has told: so it is looked at once more.
-async fn note_link(host: &Host, opened: &mut Opened, slot: Slot, ifindex: u32) -> Result<(), ControlError> {
-    let watched = watch::of(&opened.directory) == Watch::Full;
-    let mut noted = None;
-    loop {
-        let up = !watched || host.link_by_index(ifindex).await?.is_some_and(|link| link.carrier);
-        if noted == Some(up) {
-            return Ok(());
-        }
-        let link = PortLink { down: u8::from(!up), ..opened.tables.link(slot)? };
-        opened.tables.set_link(slot, &link)?;
-        noted = Some(up);
-    }
 }
 
 /// Refuses a device that is a port of any switch here.
