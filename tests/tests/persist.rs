@@ -94,6 +94,32 @@ fn deleting_the_switch_leaves_what_was_there_before() {
     let after = Inventory::take();
     assert!(!after.has_switches());
     assert_eq!(after.links(), before.links());
+    assert!(NetNs::open("made").is_err() && NetNs::open("mine").is_ok());
+}
+
+/// A namespace that was made for a port goes with the last port that leads into it, on whatever switch.
+#[test]
+fn a_namespace_goes_with_its_last_port() {
+    let _sandbox = Sandbox::enter().unwrap();
+    let cli = vswitch_tests::vswitch::Cli::find();
+    for switch in ["one", "two"] {
+        cli.ok(&["switch", "add", switch]);
+    }
+    cli.ok(&["port", "add", "one", "p1", "--netns", "made"]);
+    cli.ok(&["port", "add", "one", "p2", "--netns", "made", "--ifname", "eth1"]);
+    cli.ok(&["port", "add", "two", "p3", "--netns", "made", "--ifname", "eth2"]);
+    cli.ok(&["port", "del", "one", "p1"]);
+    NetNs::open("made").unwrap();
+    cli.ok(&["switch", "del", "one"]);
+    NetNs::open("made").unwrap();
+    cli.ok(&["switch", "del", "two"]);
+    assert!(NetNs::open("made").is_err(), "nobody leads into it any more");
+    // All ports of one switch at once.
+    cli.ok(&["switch", "add", "one"]);
+    cli.ok(&["port", "add", "one", "p1", "--netns", "made"]);
+    cli.ok(&["port", "add", "one", "p2", "--netns", "made", "--ifname", "eth1"]);
+    cli.ok(&["switch", "del", "one"]);
+    assert!(NetNs::open("made").is_err(), "both ports went together");
 }
 
 /// A port's own removal takes the namespace that it made, and only that.

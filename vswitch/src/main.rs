@@ -36,6 +36,10 @@ fn explain(error: &clap::Error) -> ExitCode {
             output::help(&text);
             ExitCode::SUCCESS
         }
+        Usage::Missing(text) => {
+            output::note(text.trim_end());
+            ExitCode::from(USAGE)
+        }
         Usage::Wrong(line) => {
             output::complain(&anyhow::Error::msg(line));
             ExitCode::from(USAGE)

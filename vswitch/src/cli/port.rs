@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use vswitch_common::addr::MacAddr;
@@ -210,13 +210,19 @@ fn request(args: AddArgs) -> Result<(SwitchName, PortRequest)> {
         (Some(ns), _) => Place::Netns { ns, ifname: inside()? },
         (None, Some(pid)) => Place::Pid { pid, ifname: inside()? },
         (None, None) if tap => Place::Tap { owner, vnet_header },
-        (None, None) if host => {
-            Place::Host { ifname: ifname.clone().map_or_else(|| format!("{name}-host").parse(), Ok)? }
-        }
+        (None, None) if host => Place::Host { ifname: host_ifname(ifname.clone(), &name)? },
         (None, None) => Place::Dev,
     };
     let options = PortOptions::parse(&words)?;
     Ok((switch, PortRequest { name, place, ips, via, mac, mtu, options }))
+}
+
+/// The interface beside a host port: named after it, if that is short enough.
+fn host_ifname(asked: Option<IfName>, port: &IfName) -> Result<IfName> {
+    if let Some(asked) = asked {
+        return Ok(asked);
+    }
+    format!("{port}-host").parse().map_err(|error| anyhow!("{error}, so name it by `--ifname`"))
 }
 
 fn table(views: &[PortView]) -> Result<Report> {
@@ -246,8 +252,10 @@ fn details(views: &[PortView]) -> Result<Report> {
             format!("kind       {}, leads to {}", view.kind, leads_to(view)),
             format!("state      {}, MTU {}", view.state, view.mtu),
             format!(
-                "datapath   {} ({}), frames leave by redirect to the {}",
-                view.datapath, view.attach, view.redirect
+                "datapath   {} ({}), frames leave {}",
+                view.datapath,
+                view.attach,
+                if view.redirect == "peer" { "straight to the peer" } else { "by the device" }
             ),
             format!("options    {}", options(view)),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),

@@ -6,6 +6,8 @@ use clap::error::ErrorKind;
 pub enum Usage {
     /// Asked for; it goes to standard output and is a success.
     Asked(String),
+    /// Nothing was said: the overview is the answer, on standard error; exit status 2.
+    Missing(String),
     /// Wrong; exit status 2.
     Wrong(String),
 }
@@ -14,7 +16,7 @@ pub enum Usage {
 pub fn classify(error: &clap::Error) -> Usage {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Usage::Asked(error.to_string()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Usage::Wrong(error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Usage::Missing(error.to_string()),
         _ => Usage::Wrong(one_line(&error.to_string())),
     }
 }
@@ -55,7 +57,7 @@ mod tests {
     fn wrong(words: &[&str]) -> String {
         match classify(&Cli::try_parse_from(words).expect_err("wrong usage")) {
             Usage::Wrong(line) => line,
-            Usage::Asked(text) => panic!("{text}"),
+            Usage::Asked(text) | Usage::Missing(text) => panic!("{text}"),
         }
     }
 

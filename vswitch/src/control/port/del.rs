@@ -82,7 +82,9 @@ fn retire(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
 /// What is left of a port whose device is gone: the pin of its link, its namespace, its rows.
 fn clear(store: &Store, opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
     attach::detach(&opened.directory, row.slot, None)?;
-    remove_namespace(store, opened, row)?;
+    // It may have become the heir of a namespace since the row was read.
+    let record = opened.tables.record(row.slot)?;
+    remove_namespace(store, opened, &PortRow { record, ..*row })?;
     let incarnation = row.port.incarnation;
     opened.tables.set_port(row.slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
     Ok(opened.tables.set_record(row.slot, &PortRecord::EMPTY)?)
