@@ -6,7 +6,7 @@
 pub const CONFIG: &str = "CONFIG";
 /// Array of one [`SwitchState`](crate::config::SwitchState); written by the program only.
 pub const STATE: &str = "STATE";
-/// Array slot → [`PortConfig`](crate::port::PortConfig); the program writes only `state`, and only to `GONE`.
+/// Array slot → [`PortConfig`](crate::port::PortConfig); written by the controller only.
 pub const PORTS: &str = "PORTS";
 /// Hash interface index → slot.
 pub const PORT_INDEX: &str = "PORT_INDEX";

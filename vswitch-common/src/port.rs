@@ -17,7 +17,7 @@ pub enum PortState {
     Learning = 2,
     /// Learns and forwards.
     Forwarding = 3,
-    /// The program found that the device no longer exists.
+    /// The controller found that the device no longer exists.
     Gone = 4,
 }
 

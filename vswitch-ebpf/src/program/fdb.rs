@@ -4,7 +4,6 @@ use vswitch_common::{
     config::SwitchConfig,
     fdb::{FdbEntry, FdbKey},
     map::{RING_FACTOR, RING_TRIES},
-    port::PortState,
 };
 use vswitch_ebpf::stage::{
     forward,
@@ -23,7 +22,12 @@ pub fn learn_source(
     now: u64,
     config: &SwitchConfig,
 ) {
-    match (learn(entry.as_deref(), behind, now, config.cache_shift), entry) {
+    // What does not count any more stands in nobody's way. Asked only for an address of another port.
+    let is_void = match entry.as_deref() {
+        Some(entry) if !behind.holds(entry) => !is_live(entry, now, config),
+        Some(_) | None => false,
+    };
+    match (learn(entry.as_deref(), is_void, behind, now, config.cache_shift), entry) {
         (Learn::Keep, _) => {}
         (Learn::Refresh | Learn::Move, None) | (Learn::Insert, _) => {
             insert(key, &learned(behind, now), now, config);
@@ -40,8 +44,10 @@ pub fn learn_source(
         }
         (Learn::Move, Some(entry)) => {
             let from = entry.slot;
-            *entry = learned(behind, now);
-            void_verdicts();
+            // Not in place: on another CPU the entry may have been removed, and its memory may be another address's now.
+            if tables::fdb_replace(key, &learned(behind, now)) {
+                void_verdicts();
+            }
             journal::moved(skb, key.mac(), from, behind.slot, config);
         }
     }
@@ -52,16 +58,6 @@ pub fn learn_source(
 pub fn void_verdicts() {
     if let Some(state) = tables::state() {
         helper::fetch_add(&mut state.generation, 1);
-    }
-}
-
-/// The device of a port turned out not to exist any more. Its addresses count as unknown from here on, as those of a
-/// port that is taken out of a bridge; its row is cleared by the next command.
-#[inline(always)]
-pub fn device_gone(slot: u32) {
-    if let Some(port) = tables::port_mut(slot) {
-        port.state = PortState::Gone as u8;
-        void_verdicts();
     }
 }
 
@@ -101,17 +97,24 @@ fn free(held: FdbKey, now: u64, config: &SwitchConfig) -> bool {
     let Some(entry) = tables::fdb_get(held) else {
         return true;
     };
-    if !entry.kind().moves() {
+    if !entry.kind().ages() {
         // The user took the address over: it needs no place in the ring.
         return true;
     }
-    let alive = match tables::rows(entry.slot) {
-        Some((port, link)) => forward::is_alive(entry, port, link),
-        None => false,
-    };
-    if alive && !entry.is_expired(now, config.ageing_jiffies) {
+    if is_live(entry, now, config) {
         return false;
     }
     tables::fdb_remove(held);
     true
+}
+
+/// Whether an entry counts: not expired, and its port exists and remembers it.
+#[inline(always)]
+fn is_live(entry: &FdbEntry, now: u64, config: &SwitchConfig) -> bool {
+    match tables::rows(entry.slot) {
+        Some((port, link)) => {
+            forward::is_alive(entry, port, link) && !entry.is_expired(now, config.ageing_jiffies)
+        }
+        None => false,
+    }
 }

@@ -2,11 +2,12 @@
 //!
 //! Copies for veth ports wait in a queue of the CPU that holds 1,000 frames (`net.core.netdev_max_backlog`), and it is
 //! not emptied while this program runs. So a flood to many ports is done in rounds: after [`COPIES`] the frame itself
-//! goes to the end of that queue, back to the ingress of its own port, with a note in its mark of where to go on.
+//! goes to the end of that queue, back to the ingress of its own port, with a note on it of where to go on.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
 use vswitch_common::{
     drop::DropReason,
+    map::MAX_PORT_SLOTS,
     port::{PortConfig, Slot},
 };
 use vswitch_ebpf::{
@@ -14,15 +15,13 @@ use vswitch_ebpf::{
     stage::egress::{fits, floods},
 };
 
-use super::{count, fdb, helper, pipeline::Entered, skb::Skb, tables};
+use super::{count, helper, pipeline::Entered, skb::Skb, tables};
 
 /// Copies in one round: few enough that other traffic finds room in the queue as well.
 const COPIES: u32 = 256;
-/// The upper half of a mark that notes where a flood goes on; the lower half is the slot.
-///
-/// Marks of frames from other namespaces and from outside are zero, so only a process with `CAP_NET_ADMIN` on the host
-/// itself could write one, and all it wins is that its own frame skips the ports before that slot.
-const GO_ON: u32 = 0x5653_0000;
+/// The bit of a note that says that a flood goes on; the others are the slot.
+const GO_ON: u32 = 0x8000;
+const _: () = assert!(MAX_PORT_SLOTS <= GO_ON);
 
 /// What the loop carries from port to port.
 struct Round {
@@ -44,8 +43,8 @@ struct Round {
 /// The slot after which a flood goes on, if this frame comes from an earlier round of one.
 #[inline(always)]
 pub fn resumed(skb: &Skb) -> Option<u32> {
-    let mark = skb.mark();
-    if mark & 0xffff_0000 == GO_ON { Some(mark & 0xffff) } else { None }
+    let note = skb.note();
+    if note & GO_ON != 0 { Some(note & (GO_ON - 1)) } else { None }
 }
 
 /// Floods the frame and returns the program's verdict.
@@ -55,7 +54,7 @@ pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
         return TC_ACT_SHOT;
     };
     if frame.resumed_after != 0 {
-        skb.set_mark(0);
+        skb.set_note(0);
     }
     let mut round = Round {
         skb: skb.raw(),
@@ -71,7 +70,7 @@ pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
     };
     helper::repeat(config.high_slot.saturating_sub(frame.resumed_after), visit, &mut round);
     if round.full {
-        skb.set_mark(GO_ON | (u32::from(round.pending_slot) - 1));
+        skb.set_note(GO_ON | (u32::from(round.pending_slot) - 1));
         return helper::redirect_ingress(skb.ingress_ifindex());
     }
     if round.pending_ifindex == 0 {
@@ -100,9 +99,6 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     let (check, mtu) = helper::check_mtu(round.skb, ifindex);
     if let Err(reason) = fits(check, round.length, mtu) {
         count::not_sent(slot, reason);
-        if matches!(reason, DropReason::DeviceGone) {
-            fdb::device_gone(u32::from(slot));
-        }
         return 0;
     }
     if round.pending_ifindex != 0 {

@@ -7,6 +7,8 @@ const BPF_MTU_CHK_SEGS: u64 = 1;
 const BPF_F_INGRESS: u64 = 1;
 const FRAG_NEEDED: i64 = 1;
 const SEGS_TOOBIG: i64 = 2;
+/// `-ENODEV`.
+const NO_DEVICE: i64 = -19;
 /// `PACKET_HOST` of `linux/if_packet.h`.
 const PACKET_HOST: u32 = 0;
 
@@ -66,7 +68,9 @@ pub fn check_mtu(skb: *mut __sk_buff, ifindex: u32) -> (MtuCheck, u32) {
         0 => MtuCheck::Fits,
         FRAG_NEEDED => MtuCheck::TooLong,
         SEGS_TOOBIG => MtuCheck::SegmentTooLong,
-        _ => MtuCheck::NoDevice,
+        NO_DEVICE => MtuCheck::NoDevice,
+        // The kernel will not say; the device itself refuses what it cannot carry. With an MTU of 0 nothing is cached.
+        _ => MtuCheck::Fits,
     };
     (check, mtu)
 }

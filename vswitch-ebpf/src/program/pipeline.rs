@@ -153,10 +153,8 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
     let (check, mtu) = helper::check_mtu(skb.raw(), row.ifindex);
     match egress::fits(check, skb.length(), mtu) {
         Ok(()) => {}
-        Err(DropReason::DeviceGone) => {
-            fdb::device_gone(u32::from(target));
-            return Outcome::Flood(ethernet.cast());
-        }
+        // As after the port is taken out of a bridge.
+        Err(DropReason::DeviceGone) => return Outcome::Flood(ethernet.cast()),
         Err(reason) => return Outcome::Drop(reason),
     }
     let leave =

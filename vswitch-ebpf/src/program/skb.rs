@@ -28,18 +28,18 @@ impl Skb {
         self.raw
     }
 
-    /// The frame's mark.
+    /// A number that classifiers may leave on a frame, and that no sender can write.
     #[inline(always)]
-    pub fn mark(&self) -> u32 {
+    pub fn note(&self) -> u32 {
         // SAFETY: `raw` is the program's context.
-        unsafe { (*self.raw).mark }
+        unsafe { (*self.raw).tc_index }
     }
 
-    /// Sets it.
+    /// Sets it; 16 bits are kept.
     #[inline(always)]
-    pub fn set_mark(&self, mark: u32) {
+    pub fn set_note(&self, note: u32) {
         // SAFETY: `raw` is the program's context; a classifier may write this field.
-        unsafe { (*self.raw).mark = mark }
+        unsafe { (*self.raw).tc_index = note }
     }
 
     /// Sends the frame out of a port.

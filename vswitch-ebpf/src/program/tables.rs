@@ -2,6 +2,7 @@
 //! when it loads the object. Mirror: `vswitch/src/datapath/tables.rs`.
 
 use aya_ebpf::{
+    bindings::BPF_EXIST,
     macros::map,
     maps::{Array, HashMap, PerCpuArray},
 };
@@ -66,13 +67,6 @@ pub fn rows(slot: Slot) -> Option<(&'static PortConfig, &'static PortLink)> {
     Some((port(u32::from(slot))?, link(u32::from(slot))?))
 }
 
-/// The row of a port, to note that its device is gone.
-#[inline(always)]
-pub fn port_mut(slot: u32) -> Option<&'static mut PortConfig> {
-    // SAFETY: see above.
-    PORTS.get_ptr_mut(slot).map(|value| unsafe { &mut *value })
-}
-
 /// The slot of the port with this device.
 #[inline(always)]
 pub fn slot_of(ifindex: u32) -> Option<Slot> {
@@ -111,6 +105,12 @@ pub fn fdb_get(key: FdbKey) -> Option<&'static mut FdbEntry> {
 #[inline(always)]
 pub fn fdb_put(key: FdbKey, entry: &FdbEntry) -> bool {
     FDB.insert(key, entry, 0).is_ok()
+}
+
+/// Replaces the entry of an address; `false` if there is none any more.
+#[inline(always)]
+pub fn fdb_replace(key: FdbKey, entry: &FdbEntry) -> bool {
+    FDB.insert(key, entry, u64::from(BPF_EXIST)).is_ok()
 }
 
 /// Removes an address.

@@ -51,14 +51,15 @@ impl Behind {
 }
 
 /// Compares the entry, if there is one, with the frame. A stamp is renewed once per `1 << cache_shift` jiffies at most,
-/// so that a steady flow writes to the FDB about once a second.
+/// so that a steady flow writes to the FDB about once a second. `is_void`: the entry is another port's and counts as absent,
+/// because it has expired or that port is gone; then it is no obstacle, whatever its kind.
 #[inline(always)]
-pub fn learn(entry: Option<&FdbEntry>, behind: Behind, now: u64, cache_shift: u8) -> Learn {
+pub fn learn(entry: Option<&FdbEntry>, is_void: bool, behind: Behind, now: u64, cache_shift: u8) -> Learn {
     let Some(entry) = entry else { return Learn::Insert };
     if behind.holds(entry) {
         let is_old = now >> cache_shift != entry.stamp >> cache_shift || !behind.remembers(entry);
         if entry.kind().ages() && is_old { Learn::Refresh } else { Learn::Keep }
-    } else if entry.kind().moves() {
+    } else if entry.kind().moves() || is_void && !matches!(entry.kind(), FdbKind::Local) {
         Learn::Move
     } else {
         Learn::Keep
@@ -100,21 +101,21 @@ mod tests {
 
     #[test]
     fn unknown_sources_are_inserted() {
-        assert_eq!(learn(None, HERE, 1000, 8), Learn::Insert);
+        assert_eq!(learn(None, false, HERE, 1000, 8), Learn::Insert);
     }
 
     #[test]
     fn stamps_are_renewed_once_per_period() {
         let seen = entry(HERE, FdbKind::Dynamic, 256);
-        assert_eq!(learn(Some(&seen), HERE, 511, 8), Learn::Keep);
-        assert_eq!(learn(Some(&seen), HERE, 512, 8), Learn::Refresh);
-        assert_eq!(learn(Some(&entry(HERE, FdbKind::Static, 0)), HERE, 512, 8), Learn::Keep);
+        assert_eq!(learn(Some(&seen), false, HERE, 511, 8), Learn::Keep);
+        assert_eq!(learn(Some(&seen), false, HERE, 512, 8), Learn::Refresh);
+        assert_eq!(learn(Some(&entry(HERE, FdbKind::Static, 0)), false, HERE, 512, 8), Learn::Keep);
     }
 
     #[test]
     fn a_later_port_in_the_same_slot_is_another_port() {
         let old = entry(Behind { incarnation: 6, ..HERE }, FdbKind::Dynamic, 1000);
-        assert_eq!(learn(Some(&old), HERE, 1000, 8), Learn::Move);
+        assert_eq!(learn(Some(&old), false, HERE, 1000, 8), Learn::Move);
         assert!(!is_authorised(Some(&old), HERE, 1000, 0));
     }
 
@@ -123,7 +124,7 @@ mod tests {
         let before = Behind { epoch: 0, ..HERE };
         for kind in KINDS {
             let old = entry(before, kind, 1000);
-            let renewed = learn(Some(&old), HERE, 1000, 8) == Learn::Refresh;
+            let renewed = learn(Some(&old), false, HERE, 1000, 8) == Learn::Refresh;
             assert_eq!(renewed, kind.ages(), "{kind:?}");
             let known = is_authorised(Some(&old), HERE, 1000, 0);
             assert_eq!(known, kind == FdbKind::Static, "{kind:?}");
@@ -144,8 +145,9 @@ mod tests {
         #[test]
         fn only_dynamic_entries_move(kind in prop::sample::select(KINDS.to_vec()), slot in 1u16..100, now: u64) {
             let there = Behind { slot, incarnation: 1, epoch: 1 };
-            let verdict = learn(Some(&entry(there, kind, now)), HERE, now, 8);
-            prop_assert_eq!(verdict == Learn::Move, kind == FdbKind::Dynamic);
+            let verdict = |is_void| learn(Some(&entry(there, kind, now)), is_void, HERE, now, 8);
+            prop_assert_eq!(verdict(false) == Learn::Move, kind == FdbKind::Dynamic);
+            prop_assert_eq!(verdict(true) == Learn::Move, kind != FdbKind::Local);
         }
     }
 }

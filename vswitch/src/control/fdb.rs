@@ -1,5 +1,7 @@
 //! The FDB: listed, added to, removed from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use vswitch_common::{
     addr::MacAddr,
@@ -13,8 +15,8 @@ use super::{
     opened::{Links, links},
 };
 use crate::{
-    datapath::Store,
-    host::{Host, Uninterrupted},
+    datapath::{DatapathError, Store},
+    host::{Host, Link, Uninterrupted},
     name::{IfName, SwitchName},
 };
 
@@ -72,8 +74,10 @@ pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<F
     let now = opened.now()?;
     let hz = u64::from(opened.config.hz.max(1));
     let mut views = Vec::new();
+    let devices: BTreeMap<Slot, &Link> =
+        opened.rows()?.iter().filter_map(|row| Some((row.slot, opened.device(row, &links)?))).collect();
     for (key, entry) in live_entries(&opened)? {
-        let Some(link) = links.get(&opened.tables.port(entry.slot)?.ifindex) else {
+        let Some(link) = devices.get(&entry.slot) else {
             continue;
         };
         let ages = entry.kind().ages();
@@ -116,7 +120,15 @@ pub async fn add(
     }
     let epoch = opened.tables.link(row.slot)?.epoch;
     let entry = entry(row.slot, row.port.incarnation, epoch, kind, opened.now()?);
-    opened.tables.fdb_set(key, &entry)?;
+    match opened.tables.fdb_set(key, &entry) {
+        Err(DatapathError::FdbFull) => {
+            // What does not count any more is only removed when its room is needed.
+            let live: BTreeSet<u64> = live_entries(&opened)?.iter().map(|(key, _)| key.to_bits()).collect();
+            opened.tables.fdb_remove(|key, _| !live.contains(&key.to_bits()))?;
+            opened.tables.fdb_set(key, &entry)?;
+        }
+        result => result?,
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use vswitch_common::{
     config::SwitchConfig,
     port::{PortConfig, Slot},
-    record::{PortRecord, unpack},
+    record::{PortKind, PortRecord, unpack},
 };
 
 use super::ControlError;
@@ -87,11 +87,28 @@ impl Opened {
         Ok(rows)
     }
 
+    /// What is written on a device that was made for a port: by this it is known again, since indices and names are used
+    /// anew by others.
+    pub fn mark(&self, slot: Slot, incarnation: u16) -> String {
+        format!("vswitch:{}:{slot}:{incarnation}", self.name)
+    }
+
+    /// The device of a port, if it is still there.
+    pub fn device<'a>(&self, row: &PortRow, links: &'a Links) -> Option<&'a Link> {
+        links.get(&row.port.ifindex).filter(|link| self.is_device(row, link))
+    }
+
+    /// Whether a link with a port's interface index is that port's device, rather than a later one with the same index.
+    pub fn is_device(&self, row: &PortRow, link: &Link) -> bool {
+        let is_made = PortKind::from_u8(row.record.kind).is_some_and(PortKind::is_ours);
+        !is_made || link.alias.as_deref() == Some(&self.mark(row.slot, row.port.incarnation))
+    }
+
     /// The port with a name: that of its device now, or, if the device is gone, that under which it was made.
     pub fn row(&self, name: &IfName, links: &Links) -> Result<PortRow, ControlError> {
         let rows = self.rows()?;
         let current =
-            |row: &PortRow| links.get(&row.port.ifindex).map_or(row.made_as(), |link| &link.name).to_owned();
+            |row: &PortRow| self.device(row, links).map_or(row.made_as(), |link| &link.name).to_owned();
         rows.iter().find(|row| current(row) == name.as_str()).copied().ok_or_else(|| {
             let names: Vec<String> = rows.iter().map(|row| format!("`{}`", current(row))).collect();
             let remedy = match names.len() {

@@ -1,4 +1,5 @@
-//! What every writer does first: it clears away what a killed one left, and what vanished underneath.
+//! Clears away what a killed command left, and what vanished underneath; done when a port is removed, and in part when one is
+//! made.
 
 use vswitch_common::port::{PortConfig, PortState};
 
@@ -25,7 +26,7 @@ pub async fn repair(
             port::del::remove(store, host, opened, &row).await?;
             continue;
         }
-        match links.get(&row.port.ifindex) {
+        match opened.device(&row, links) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
             Some(link) if !link.carrier => {
                 opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;

@@ -65,7 +65,8 @@ pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), Co
             let (mut finished, mut unfinished) = (Vec::new(), Vec::new());
             for row in opened.rows()? {
                 if row.record.pending == 0 {
-                    finished.push((row, links.remove(&row.port.ifindex)));
+                    let link = links.remove(&row.port.ifindex).filter(|link| opened.is_device(&row, link));
+                    finished.push((row, link));
                 } else {
                     unfinished.push(row);
                 }

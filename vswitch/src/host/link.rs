@@ -43,6 +43,8 @@ pub struct Link {
     pub promiscuous: bool,
     /// Its link group; 0 if nobody chose one.
     pub group: u32,
+    /// The description that somebody gave it.
+    pub alias: Option<String>,
     /// Index of the bridge, bond or VRF that it is part of.
     pub master: Option<u32>,
     /// Index of the other end of a cable, or of the device below (macvlan, vlan, ...), in the namespace `peer_nsid`.
@@ -107,6 +109,7 @@ impl Link {
             carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             promiscuous: flags.contains(LinkFlags::Promisc),
             group: 0,
+            alias: None,
             master: None,
             peer_index: None,
             peer_nsid: None,
@@ -126,6 +129,7 @@ impl Link {
             LinkAttribute::IfName(name) => self.name.clone_from(name),
             LinkAttribute::Address(octets) => self.mac = octets.as_slice().try_into().ok().map(MacAddr::new),
             LinkAttribute::Group(group) => self.group = *group,
+            LinkAttribute::IfAlias(alias) => self.alias = Some(alias.clone()),
             LinkAttribute::Mtu(mtu) => self.mtu = *mtu,
             LinkAttribute::MinMtu(mtu) => self.min_mtu = *mtu,
             LinkAttribute::MaxMtu(mtu) if *mtu > 0 => self.max_mtu = *mtu,

@@ -43,6 +43,14 @@ impl Host {
         }
     }
 
+    /// Sets the description, which goes with the device wherever it is moved.
+    pub async fn set_alias(&self, index: u32, alias: &str) -> Result<(), HostError> {
+        match self.set_attribute(index, LinkAttribute::IfAlias(alias.to_owned())).await {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.about(index, refusal, |name| format!("describe {name}")).await),
+        }
+    }
+
     /// Sets the MTU, in bytes of layer 3.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use vswitch_common::{
+    addr::MacAddr,
     fdb::{FdbKey, FdbKind},
     port::{PortConfig, PortState, Slot, flag},
     record::{PortRecord, pack},
@@ -36,7 +37,11 @@ pub async fn add(
     for row in opened.rows()? {
         let unfinished = row.record.pending != 0;
         let same_name = row.made_as() == request.name.as_str();
-        if unfinished || same_name && host.link_by_index(row.port.ifindex).await?.is_none() {
+        let is_gone = async || {
+            let link = host.link_by_index(row.port.ifindex).await?;
+            Ok::<_, ControlError>(!link.is_some_and(|link| opened.is_device(&row, &link)))
+        };
+        if unfinished || same_name && is_gone().await? {
             del::remove(store, host, &mut opened, &row).await?;
         }
     }
@@ -60,7 +65,7 @@ pub async fn add(
         (None, _) => {}
     }
     let mut undo = Undo::default();
-    let built = build(host, &mut opened, request, &mut undo).await;
+    let built = build(host, &mut opened, request, existing.as_ref(), &mut undo).await;
     if built.is_err() {
         undo.run(host, &mut opened).await;
     }
@@ -71,6 +76,7 @@ async fn build(
     host: &Host,
     opened: &mut Opened,
     request: &PortRequest,
+    adopted: Option<&Link>,
     undo: &mut Undo,
 ) -> Result<(), ControlError> {
     let slot = free_slot(opened)?;
@@ -78,6 +84,9 @@ async fn build(
         ifname: pack(request.name.as_str()),
         peer_ifname: pack(request.peer_ifname().map_or("", IfName::as_str)),
         kind: request.kind() as u8,
+        // How an adopted device was, before anything is done to it.
+        was_up: adopted.map_or(0, |link| u8::from(link.up)),
+        was_promiscuous: adopted.map_or(0, |link| u8::from(link.promiscuous)),
         pending: 1,
         ..PortRecord::EMPTY
     };
@@ -100,19 +109,32 @@ async fn build(
     row.peer_mac = device.peer_mac;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;
-    if let Some(mac) = device.link.mac.filter(|mac| mac.is_station()) {
-        let local = fdb::entry(slot, incarnation, 0, FdbKind::Local, 0);
-        match opened.tables.fdb_set(FdbKey::new(mac, 0), &local) {
-            // A full FDB refuses stations, not ports: the device's own address is only a convenience.
-            Ok(()) | Err(DatapathError::FdbFull) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    record.pending = 0;
-    opened.tables.set_record(slot, &record)?;
+    add_local(opened, slot, incarnation, device.link.mac)?;
     row.state = request.options.state.unwrap_or(PortState::Forwarding) as u8;
     opened.tables.set_port(slot, &row)?;
+    record.pending = 0;
+    opened.tables.set_record(slot, &record)?;
     Ok(())
+}
+
+/// Notes the device's own address: frames to it are the host's. It is only a convenience: what the user has added comes
+/// first, and a full FDB refuses stations, not ports.
+fn add_local(
+    opened: &mut Opened,
+    slot: Slot,
+    incarnation: u16,
+    mac: Option<MacAddr>,
+) -> Result<(), ControlError> {
+    let Some(mac) = mac.filter(|mac| mac.is_station()) else { return Ok(()) };
+    let key = FdbKey::new(mac, 0);
+    let added = [FdbKind::Static, FdbKind::Sticky];
+    if opened.tables.fdb_entry(key)?.is_some_and(|entry| added.contains(&entry.kind())) {
+        return Ok(());
+    }
+    match opened.tables.fdb_set(key, &fdb::entry(slot, incarnation, 0, FdbKind::Local, 0)) {
+        Ok(()) | Err(DatapathError::FdbFull) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Refuses a device that is a port of any switch here.

@@ -36,7 +36,7 @@ pub async fn remove(
     opened: &mut Opened,
     row: &PortRow,
 ) -> Result<(), ControlError> {
-    let link = device(host, row).await?;
+    let link = device(host, opened, row).await?;
     remove_all(store, host, opened, &[(*row, link)]).await
 }
 
@@ -90,18 +90,18 @@ fn clear(store: &Store, opened: &mut Opened, row: &PortRow) -> Result<(), Contro
     Ok(opened.tables.set_record(row.slot, &PortRecord::EMPTY)?)
 }
 
-/// The port's device, if it is still there. A half-made port has no interface index yet: its name was free before.
-async fn device(host: &Host, row: &PortRow) -> Result<Option<Link>, ControlError> {
+/// The port's device, if it is still there. A half-made port may have no interface index yet, and its device may not be
+/// marked yet: then it is known by its name, which was free before.
+async fn device(host: &Host, opened: &Opened, row: &PortRow) -> Result<Option<Link>, ControlError> {
     if row.port.ifindex != 0 {
-        return Ok(host.link_by_index(row.port.ifindex).await?);
+        let link = host.link_by_index(row.port.ifindex).await?;
+        return Ok(link.filter(|link| opened.is_device(row, link)));
     }
-    match row.made_as().parse::<IfName>() {
-        Ok(name) => match host.link(&name).await {
-            Ok(link) => Ok(Some(link)),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error.into()),
-        },
-        Err(_) => Ok(None),
+    let Ok(name) = row.made_as().parse::<IfName>() else { return Ok(None) };
+    match host.link(&name).await {
+        Ok(link) => Ok(Some(link).filter(|link| link.alias.is_none() || opened.is_device(row, link))),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -45,27 +45,28 @@ pub async fn make(
     request: &PortRequest,
     undo: &mut Undo,
 ) -> Result<Device, ControlError> {
+    let mark = opened.mark(slot, opened.tables.port(slot)?.incarnation);
     match &request.place {
         Place::Netns { ns, ifname } => {
             record.netns = pack(ns.as_str());
             let target = namespace(ns, opened, slot, record, undo)?;
             record.netns_cookie = target.cookie()?;
             opened.tables.set_record(slot, record)?;
-            make_veth(host, request, ifname, Some(&target), record, undo).await
+            make_veth(host, request, ifname, Some(&target), record, &mark, undo).await
         }
         Place::Pid { pid, ifname } => {
             let target = Netns::of_pid(*pid)?;
             record.pid = *pid;
             record.netns_cookie = target.cookie()?;
             opened.tables.set_record(slot, record)?;
-            make_veth(host, request, ifname, Some(&target), record, undo).await
+            make_veth(host, request, ifname, Some(&target), record, &mark, undo).await
         }
-        Place::Host { ifname } => make_veth(host, request, ifname, None, record, undo).await,
+        Place::Host { ifname } => make_veth(host, request, ifname, None, record, &mark, undo).await,
         Place::Tap { owner, vnet_header } => {
             record.owner = owner.unwrap_or(u32::MAX);
-            make_tap(host, request, *owner, *vnet_header, undo).await
+            make_tap(host, request, *owner, *vnet_header, &mark, undo).await
         }
-        Place::Dev => adopt(host, opened, slot, record, request, undo).await,
+        Place::Dev => adopt(host, request, undo).await,
     }
 }
 
@@ -94,6 +95,7 @@ async fn make_veth(
     ifname: &IfName,
     target: Option<&Netns>,
     record: &mut PortRecord,
+    mark: &str,
     undo: &mut Undo,
 ) -> Result<Device, ControlError> {
     let queues = thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1));
@@ -123,6 +125,7 @@ async fn make_veth(
     undo.push(Step::Link(link.index));
     let peer = other.link(ifname).await?;
     record.peer_ifindex = peer.index;
+    host.set_alias(link.index, mark).await?;
     host.set_addr_gen_none(link.index).await?;
     host.tune_veth(link.index).await?;
     other.tune_veth(peer.index).await?;
@@ -140,10 +143,15 @@ async fn make_veth(
         other.add_default_route(peer.index, gateway).await?;
     }
     let peer_mac = peer.mac.unwrap_or(MacAddr::ZERO);
+    // The kernel drops what is handed to a peer in the same namespace, which a process or a name may lead to as well.
+    let is_elsewhere = match target {
+        Some(target) => target.cookie()? != Netns::current()?.cookie()?,
+        None => false,
+    };
     let redirect = match request.options.redirect {
-        Some(asked) => asked,
-        None if target.is_some() => Redirect::Peer,
-        None => Redirect::Dev,
+        Some(asked) if is_elsewhere => asked,
+        None if is_elsewhere => Redirect::Peer,
+        Some(_) | None => Redirect::Dev,
     };
     Ok(Device { link, redirect, peer_mac })
 }
@@ -174,6 +182,7 @@ async fn make_tap(
     request: &PortRequest,
     owner: Option<u32>,
     vnet_header: bool,
+    mark: &str,
     undo: &mut Undo,
 ) -> Result<Device, ControlError> {
     tap::create_persistent_tap(&TapSpec {
@@ -186,6 +195,7 @@ async fn make_tap(
     })?;
     let link = host.link(&request.name).await?;
     undo.push(Step::Link(link.index));
+    host.set_alias(link.index, mark).await?;
     host.set_addr_gen_none(link.index).await?;
     if let Some(mtu) = request.mtu {
         host.set_mtu(link.index, mtu).await?;
@@ -193,18 +203,8 @@ async fn make_tap(
     Ok(Device { link, redirect: Redirect::Dev, peer_mac: MacAddr::ZERO })
 }
 
-async fn adopt(
-    host: &Host,
-    opened: &mut Opened,
-    slot: Slot,
-    record: &mut PortRecord,
-    request: &PortRequest,
-    undo: &mut Undo,
-) -> Result<Device, ControlError> {
+async fn adopt(host: &Host, request: &PortRequest, undo: &mut Undo) -> Result<Device, ControlError> {
     let link = host.link(&request.name).await?;
-    record.was_up = u8::from(link.up);
-    record.was_promiscuous = u8::from(link.promiscuous);
-    opened.tables.set_record(slot, record)?;
     if !link.up {
         undo.push(Step::Down(link.index));
     }

@@ -96,7 +96,7 @@ pub async fn list(
 }
 
 fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
-    let link = links.get(&row.port.ifindex).filter(|_| row.port.ifindex != 0);
+    let link = opened.device(row, links);
     let text = |bytes: &[u8]| Some(unpack(bytes).to_owned()).filter(|text| !text.is_empty());
     Ok(PortView {
         switch: opened.name.to_string(),

@@ -61,7 +61,8 @@ async fn back(step: &Step, host: &Host, opened: &mut Opened) -> anyhow::Result<(
         Step::Promiscuous(index) => host.set_promiscuous(*index, false).await?,
         Step::Down(index) => host.set_up(*index, false).await?,
         Step::Rows(slot) => {
-            let incarnation = opened.tables.port(*slot)?.incarnation;
+            let PortConfig { incarnation, ifindex, .. } = opened.tables.port(*slot)?;
+            opened.tables.clear_index(ifindex)?;
             opened.tables.set_port(*slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
             opened.tables.fdb_remove_port(*slot)?;
             opened.tables.set_record(*slot, &PortRecord::EMPTY)?;
