@@ -77,3 +77,22 @@ fn drops_on_request() {
     });
     assert_eq!(events, [json!({"event": "dropped", "port": "a2", "reason": "invalid-source"})]);
 }
+
+/// One listener at a time, and none that outlives its switch.
+#[test]
+fn a_second_listener_is_refused_and_the_first_ends_with_the_switch() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 1);
+    let mut first = lan.cli().command(&["monitor", "lab"]).stdout(Stdio::null()).spawn().unwrap();
+    wait::until("the first listens", || {
+        let mut second = lan.cli().command(&["monitor", "lab"]).stderr(Stdio::piped()).spawn().unwrap();
+        let refused = wait::within(Duration::from_millis(300), || second.try_wait().unwrap().is_some());
+        if !refused {
+            kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGINT).unwrap();
+        }
+        second.wait_with_output().unwrap().stderr.starts_with(b"error: switch `lab` is followed already")
+    });
+    lan.cli().ok(&["switch", "del", "lab"]);
+    wait::until("the first has ended", || first.try_wait().unwrap().is_some());
+    assert!(first.wait().unwrap().success());
+}

@@ -40,7 +40,7 @@ pub struct ListArgs {
     #[arg(long)]
     port: Option<IfName>,
     /// Only addresses of this VLAN
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
     vlan: Option<u16>,
 }
 
@@ -89,7 +89,7 @@ pub struct FlushArgs {
     #[arg(long)]
     port: Option<IfName>,
     /// Only addresses of this VLAN
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
     vlan: Option<u16>,
 }
 

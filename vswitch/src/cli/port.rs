@@ -172,14 +172,10 @@ pub async fn run(command: PortCommand) -> Result<Report> {
             return details(&port::list::list(&store, &host, &switch, Some(&name)).await?);
         }
         PortCommand::List(ListArgs { switch }) => {
-            let switches = match switch {
-                Some(one) => vec![one],
-                None => store.switches()?,
+            let views = match switch {
+                Some(one) => port::list::list(&store, &host, &one, None).await?,
+                None => port::list::list_all(&store, &host).await?,
             };
-            let mut views = Vec::new();
-            for switch in &switches {
-                views.extend(port::list::list(&store, &host, switch, None).await?);
-            }
             return table(&views);
         }
     }

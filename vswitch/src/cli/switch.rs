@@ -26,9 +26,9 @@ pub enum SwitchCommand {
     Add(WordsArgs),
     /// Remove a switch, its ports, and the devices and namespaces that were made for them
     #[command(
-        after_help = "Examples:\n  vswitch switch del lab\n\nAdopted devices are returned as they were found."
+        after_help = "Examples:\n  vswitch switch del lab\n  vswitch switch del lab --force\n\nAdopted devices are returned as they were found."
     )]
-    Del(NameArgs),
+    Del(DelArgs),
     /// List all switches
     #[command(after_help = "Examples:\n  vswitch switch list\n  vswitch --json switch list")]
     List,
@@ -37,7 +37,7 @@ pub enum SwitchCommand {
     Show(NameArgs),
     /// Change a switch; effective for the very next frame
     #[command(after_help = format!("{KEYS}\n\nExamples:\n  vswitch switch set lab ageing=0"))]
-    Set(WordsArgs),
+    Set(SetArgs),
 }
 
 /// Which switch.
@@ -46,6 +46,17 @@ pub struct NameArgs {
     /// The switch
     #[arg(value_name = "SW")]
     name: SwitchName,
+}
+
+/// Which switch, and how.
+#[derive(Debug, Args)]
+pub struct DelArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    name: SwitchName,
+    /// Only forget it, with its programs and tables: for one whose namespace has ended
+    #[arg(long)]
+    force: bool,
 }
 
 /// Which switch, and what it is to be like.
@@ -59,13 +70,27 @@ pub struct WordsArgs {
     words: Vec<KeyValue>,
 }
 
+/// Which switch, and what is to change.
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    name: SwitchName,
+    /// What is to change
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    words: Vec<KeyValue>,
+}
+
 /// Does what the command says.
 pub async fn run(command: SwitchCommand) -> Result<Report> {
     let store = Store::open()?;
     match command {
         SwitchCommand::Add(WordsArgs { name, words }) => switch::add(&store, &name, &words)?,
-        SwitchCommand::Del(NameArgs { name }) => switch::del(&store, &Host::here()?, &name).await?,
-        SwitchCommand::Set(WordsArgs { name, words }) => switch::set(&store, &name, &words)?,
+        SwitchCommand::Del(DelArgs { name, force: false }) => {
+            switch::del(&store, &Host::here()?, &name).await?;
+        }
+        SwitchCommand::Del(DelArgs { name, force: true }) => switch::forget(&store, &name)?,
+        SwitchCommand::Set(SetArgs { name, words }) => switch::set(&store, &name, &words)?,
         SwitchCommand::List => return table(&switch::list(&store)?),
         SwitchCommand::Show(NameArgs { name }) => return summary(&switch::show(&store, &name)?),
     }

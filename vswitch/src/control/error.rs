@@ -18,7 +18,8 @@ pub enum ControlError {
     Key(#[from] KeyError),
     /// The command runs where the switch is not.
     #[error(
-        "switch `{0}` lives in another network namespace; run the command there, for instance with `vswitch ns exec`"
+        "switch `{0}` lives in another network namespace; run the command there, or, if that has ended, forget the \
+         switch with `vswitch switch del {0} --force`"
     )]
     Elsewhere(String),
     /// No such port.
@@ -125,6 +126,9 @@ pub enum ControlError {
         "VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out"
     )]
     Vlan(u16),
+    /// Somebody else reads the log.
+    #[error("switch `{0}` is followed already; end the other `vswitch monitor {0}` first")]
+    Followed(String),
     /// Several things went wrong in a removal, which goes on after each.
     #[error("{0}")]
     Several(String),

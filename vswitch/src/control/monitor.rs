@@ -1,7 +1,8 @@
 //! Follows the slow path of a switch.
 
-use std::sync::mpsc;
+use std::{fs::File, sync::mpsc, time::Duration};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use vswitch_common::{drop::DropReason, port::Slot};
@@ -15,6 +16,9 @@ use crate::{
     host::{Host, Uninterrupted},
     name::SwitchName,
 };
+
+/// How often to look whether the switch is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Something that happened on the slow path.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -60,9 +64,16 @@ pub async fn follow(
     let opened = Opened::find(store, name)?;
     let (sender, records) = mpsc::channel();
     let mut journal = Journal::open(&opened.directory, Sink(sender))?;
+    // There is one log for a switch, and one level: two listeners would take each other's events.
+    let directory = File::open(&opened.directory)
+        .map_err(|source| DatapathError::state("open", &opened.directory, source))?;
+    let _listener = Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| ControlError::Followed(name.to_string()))?;
     set_level(store, name, level as u8)?;
     let result = listen(host, &opened, &mut journal, &records, &mut tell).await;
-    set_level(store, name, 0)?;
+    if store.has(name) {
+        set_level(store, name, 0)?;
+    }
     result
 }
 
@@ -80,6 +91,12 @@ async fn listen(
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
+            // Nothing tells that a switch is removed, and its log outlives it as long as somebody reads it.
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                if !opened.directory.exists() {
+                    return Ok(());
+                }
+            }
             flushed = journal.flush() => {
                 flushed?;
                 let links = links(host).await?;

@@ -86,6 +86,13 @@ pub async fn del(store: &Store, host: &Host, name: &SwitchName) -> Result<(), Co
     ControlError::collect(errors)
 }
 
+/// Forgets a switch without touching a device: its programs detach, its tables go.
+pub fn forget(store: &Store, name: &SwitchName) -> Result<(), ControlError> {
+    let lock = store.lock()?;
+    let _whole = Uninterrupted::begin();
+    Ok(store.remove(name, &lock)?)
+}
+
 /// Changes a switch; effective for the very next frame.
 pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), ControlError> {
     let _lock = store.lock()?;

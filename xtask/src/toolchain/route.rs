@@ -41,12 +41,16 @@ impl Route {
         if let Some(route) = Self::find(pins) {
             return Ok(route);
         }
-        let failures = [install_debian(pins), install_nightly(pins)].map(Result::err);
-        if let Some(route) = Self::find(pins) {
-            return Ok(route);
+        let mut tried = Vec::new();
+        for install in [install_debian, install_nightly] {
+            if let Err(error) = install(pins) {
+                tried.push(format!("  - {error:#}"));
+            }
+            // One way is enough.
+            if let Some(route) = Self::find(pins) {
+                return Ok(route);
+            }
         }
-        let tried: Vec<String> =
-            failures.into_iter().flatten().map(|error| format!("  - {error:#}")).collect();
         bail!(
             "no compiler for `{}` is installed, and installing one failed:\n{}\n\
              run `{}` or, on Debian as root, `apt-get install {}`",

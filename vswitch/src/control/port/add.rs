@@ -159,7 +159,7 @@ async fn check_adoptable(host: &Host, link: &Link) -> Result<(), ControlError> {
     }
     let (what, remedy) = match link.kind {
         LinkKind::Loopback => ("the loopback device", "a port with `--host`"),
-        LinkKind::Tun => ("a tun device, which carries no Ethernet header", "a tap"),
+        LinkKind::Tun => ("a tun device without Ethernet headers", "a tap"),
         LinkKind::Bridge => ("a bridge", "one of its ports, or a veth pair between the two"),
         _ => return Ok(()),
     };

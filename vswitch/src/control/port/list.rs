@@ -95,6 +95,19 @@ pub async fn list(
     rows.iter().filter(|row| row.record.pending == 0).map(|row| view(&opened, row, &links)).collect()
 }
 
+/// All ports of all switches that live in the namespace of the caller.
+pub async fn list_all(store: &Store, host: &Host) -> Result<Vec<PortView>, ControlError> {
+    let mut views = Vec::new();
+    for switch in store.switches()? {
+        match list(store, host, &switch, None).await {
+            Ok(some) => views.extend(some),
+            Err(ControlError::Elsewhere(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(views)
+}
+
 fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
     let link = opened.device(row, links);
     let text = |bytes: &[u8]| Some(unpack(bytes).to_owned()).filter(|text| !text.is_empty());

@@ -96,6 +96,7 @@ impl PortRequest {
         }
         if let Some(gateway) = self.via
             && !self.ips.iter().any(|net| net.contains(&gateway) && net.addr() != gateway)
+            && !is_link_local(gateway, &self.ips)
         {
             let nets: Vec<String> = self.ips.iter().map(|net| net.trunc().to_string()).collect();
             let nets = if nets.is_empty() {
@@ -135,6 +136,12 @@ impl PortRequest {
     }
 }
 
+/// Whether the gateway is on the link whatever the subnet: `fe80::/10`, for an interface with an IPv6 address.
+fn is_link_local(gateway: IpAddr, ips: &[IpNet]) -> bool {
+    let has_v6 = ips.iter().any(|net| net.addr().is_ipv6());
+    matches!(gateway, IpAddr::V6(gateway) if has_v6 && gateway.is_unicast_link_local())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +173,10 @@ mod tests {
         let error = ask("10.0.1.1").expect_err("outside").to_string();
         assert_eq!(error, "gateway 10.0.1.1 is outside 10.0.0.0/24; give it an address of the same subnet");
         assert!(ask("10.0.0.2").is_err(), "the interface itself");
+        assert!(ask("fe80::1").is_err(), "no IPv6 address");
+        let ips = vec!["2001:db8::2/64".parse().expect("net")];
+        let via = Some("fe80::1".parse().expect("address"));
+        assert!(PortRequest { ips, via, ..request(netns()) }.check().is_ok());
         assert!(
             PortRequest { via: Some("10.0.0.1".parse().expect("address")), ..request(netns()) }
                 .check()
