@@ -1,6 +1,10 @@
 //! The forwarding database: which address is behind which port.
 
-use crate::{addr::MacAddr, port::Slot};
+use crate::{
+    addr::MacAddr,
+    link::PortLink,
+    port::{PortConfig, PortState, Slot},
+};
 
 /// An address in a VLAN, in one word: the address in the low 48 bits, the VLAN identifier in the high 16.
 /// A switch without VLAN filtering uses VLAN 0 for all, as the Linux bridge does.
@@ -108,6 +112,16 @@ impl FdbEntry {
     #[inline(always)]
     pub const fn kind(&self) -> FdbKind {
         FdbKind::from_u8(self.kind)
+    }
+
+    /// Whether the port in the row that the entry points at is still the one behind which the address is, in use, and did
+    /// not forget the entry when its device went down.
+    #[inline(always)]
+    pub const fn is_alive(&self, port: &PortConfig, link: &PortLink) -> bool {
+        port.ifindex != 0
+            && port.incarnation == self.incarnation
+            && (!self.kind().ages() || link.epoch == self.epoch)
+            && !matches!(port.state(), PortState::Gone | PortState::Disabled)
     }
 
     /// Whether the entry counts as absent at `now`: it ages, and was not seen for `ageing_jiffies` (0 = for ever).

@@ -5,10 +5,7 @@ use vswitch_common::{
     fdb::{FdbEntry, FdbKey},
     map::{RING_FACTOR, RING_TRIES},
 };
-use vswitch_ebpf::stage::{
-    forward,
-    learn::{Behind, Learn, learn, learned},
-};
+use vswitch_ebpf::stage::learn::{Behind, Learn, learn, learned};
 
 use super::{helper, journal, skb::Skb, tables};
 
@@ -112,9 +109,7 @@ fn free(held: FdbKey, now: u64, config: &SwitchConfig) -> bool {
 #[inline(always)]
 fn is_live(entry: &FdbEntry, now: u64, config: &SwitchConfig) -> bool {
     match tables::rows(entry.slot) {
-        Some((port, link)) => {
-            forward::is_alive(entry, port, link) && !entry.is_expired(now, config.ageing_jiffies)
-        }
+        Some((port, link)) => entry.is_alive(port, link) && !entry.is_expired(now, config.ageing_jiffies),
         None => false,
     }
 }

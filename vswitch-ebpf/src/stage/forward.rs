@@ -7,8 +7,6 @@ use vswitch_common::{
     port::{PortConfig, PortState, Slot, flag},
 };
 
-use super::learn::Behind;
-
 /// What the FDB says about a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -32,21 +30,13 @@ pub fn destination(
     let (Some(entry), Some((port, link))) = (entry, port) else {
         return Destination::Unknown;
     };
-    if entry.is_expired(now, ageing_jiffies) || !is_alive(entry, port, link) {
+    if entry.is_expired(now, ageing_jiffies) || !entry.is_alive(port, link) {
         return Destination::Unknown;
     }
     match entry.kind() {
         FdbKind::Local => Destination::Host,
         FdbKind::Dynamic | FdbKind::Static | FdbKind::Sticky => Destination::Port(entry.slot),
     }
-}
-
-/// Whether the port that an entry points at still exists, and did not forget the entry when its device went down.
-#[inline(always)]
-pub fn is_alive(entry: &FdbEntry, port: &PortConfig, link: &PortLink) -> bool {
-    port.ifindex != 0
-        && Behind::port(entry.slot, port, link).remembers(entry)
-        && !matches!(port.state(), PortState::Gone | PortState::Disabled)
 }
 
 /// May a frame that came by `ingress` go to `egress`? As `should_deliver` in Linux `net/bridge/br_forward.c`.
@@ -72,7 +62,7 @@ pub fn deliver(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::learn::learned;
+    use crate::stage::learn::{Behind, learned};
     use proptest::prelude::*;
 
     fn port(flags: u32, state: PortState) -> PortConfig {

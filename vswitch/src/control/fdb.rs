@@ -6,8 +6,7 @@ use serde::Serialize;
 use vswitch_common::{
     addr::MacAddr,
     fdb::{FdbEntry, FdbKey, FdbKind},
-    link::PortLink,
-    port::{PortConfig, PortState, Slot},
+    port::Slot,
 };
 
 use super::{
@@ -44,15 +43,6 @@ pub struct Selection {
     pub vlan: Option<u16>,
 }
 
-/// Whether the port of an entry exists and is in use, and did not forget the entry when its device went down. As
-/// `is_alive` of the program.
-fn is_alive(entry: &FdbEntry, port: &PortConfig, link: PortLink) -> bool {
-    port.ifindex != 0
-        && port.incarnation == entry.incarnation
-        && !(entry.kind().ages() && link.epoch != entry.epoch)
-        && !matches!(port.state(), PortState::Disabled | PortState::Gone)
-}
-
 /// The entries that count: not expired, and of a port that still exists.
 pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlError> {
     let now = opened.now()?;
@@ -60,7 +50,7 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
     for (key, entry) in opened.tables.fdb_entries()? {
         let port = opened.tables.port(entry.slot)?;
         let link = opened.tables.link(entry.slot)?;
-        if is_alive(&entry, &port, link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
+        if entry.is_alive(&port, &link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
             live.push((key, entry));
         }
     }
@@ -207,7 +197,7 @@ fn check_vlan(vlan: u16) -> Result<(), ControlError> {
 fn refuse_local(opened: &Opened, mac: MacAddr, entry: &FdbEntry, links: &Links) -> Result<(), ControlError> {
     let row = opened.tables.port(entry.slot)?;
     let link = opened.tables.link(entry.slot)?;
-    if entry.kind() != FdbKind::Local || !is_alive(entry, &row, link) {
+    if entry.kind() != FdbKind::Local || !entry.is_alive(&row, &link) {
         return Ok(());
     }
     let port = links.get(&row.ifindex).map(|link| link.name.clone()).unwrap_or_default();
