@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::Stdio,
+    process::{Child, ChildStdout, Stdio},
     time::Duration,
 };
 
@@ -20,15 +20,17 @@ use vswitch_tests::{
     wait,
 };
 
-/// Follows the switch, does something, and returns what was told until Ctrl-C.
-fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
+/// What a monitor prints.
+type Lines = std::io::Lines<BufReader<ChildStdout>>;
+
+/// Starts a monitor and waits until it listens: it does as soon as the switch's log level is raised, which makes the next
+/// new address an event.
+fn start(lan: &Lan<'_>, extra: &[&str]) -> (Child, Lines) {
     let mut arguments = vec!["--json", "monitor", "lab"];
     arguments.extend(extra);
     let mut child = lan.cli().command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-    // It listens as soon as the switch's log level is raised, which makes the next new address an event.
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut last = 0x100;
-    let pid = Pid::from_raw(child.id().cast_signed());
     let first = std::thread::scope(|scope| {
         let reader = scope.spawn(|| lines.next().unwrap().unwrap());
         wait::until("the monitor listens", || {
@@ -39,9 +41,15 @@ fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
         reader.join().unwrap()
     });
     assert_eq!(serde_json::from_str::<Value>(&first).unwrap()["event"], "learned");
+    (child, lines)
+}
+
+/// Follows the switch, does something, and returns what was told until Ctrl-C.
+fn told(lan: &Lan<'_>, extra: &[&str], happen: impl FnOnce()) -> Vec<Value> {
+    let (mut child, lines) = start(lan, extra);
     happen();
     std::thread::sleep(Duration::from_millis(200));
-    kill(pid, Signal::SIGINT).unwrap();
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let rest = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert!(child.wait().unwrap().success(), "Ctrl-C is the ordinary end");
     rest
@@ -82,16 +90,10 @@ fn drops_on_request() {
 #[test]
 fn a_second_listener_is_refused_and_the_first_ends_with_the_switch() {
     let sandbox = Sandbox::enter().unwrap();
-    let lan = Lan::new(&sandbox, Kind::Vswitch, 1);
-    let mut first = lan.cli().command(&["monitor", "lab"]).stdout(Stdio::null()).spawn().unwrap();
-    wait::until("the first listens", || {
-        let mut second = lan.cli().command(&["monitor", "lab"]).stderr(Stdio::piped()).spawn().unwrap();
-        let refused = wait::within(Duration::from_millis(300), || second.try_wait().unwrap().is_some());
-        if !refused {
-            kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGINT).unwrap();
-        }
-        second.wait_with_output().unwrap().stderr.starts_with(b"error: switch `lab` is followed already")
-    });
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 2);
+    let (mut first, _lines) = start(&lan, &[]);
+    let refused = lan.cli().run(&["monitor", "lab"]).refused();
+    assert!(refused.stderr.contains("is followed already"), "{refused:?}");
     lan.cli().ok(&["switch", "del", "lab"]);
     wait::until("the first has ended", || first.try_wait().unwrap().is_some());
     assert!(first.wait().unwrap().success());
