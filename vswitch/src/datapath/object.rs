@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
+use aya::{
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    programs::{Program, SchedClassifier},
+};
 use vswitch_common::{
     config::SwitchConfig,
     map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT},
@@ -54,14 +57,19 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
 }
 
 fn pin_program(object: &mut Ebpf, name: &'static str, path: &Path) -> Result<(), DatapathError> {
-    let program: &mut SchedClassifier = object
-        .program_mut(name)
-        .ok_or_else(|| DatapathError::Bpf {
-            what: "loading the BPF object",
-            cause: format!("it has no program `{name}`"),
-        })?
-        .try_into()?;
+    let program: &mut SchedClassifier = program(object, name)?.try_into()?;
     program.load().map_err(|error| DatapathError::load(name, &error))?;
     program.pin(path)?;
     Ok(())
+}
+
+/// A program of the object.
+pub(super) fn program<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Program, DatapathError> {
+    object.program_mut(name).ok_or_else(|| DatapathError::Bpf {
+        what: "loading the BPF object",
+        cause: format!("it has no program `{name}`"),
+    })
 }

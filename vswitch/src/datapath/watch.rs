@@ -17,7 +17,7 @@ use vswitch_common::{
     map::{DEVICE_LAYOUT, PROGRAM_WATCH, TRACEPOINT},
 };
 
-use super::{DatapathError, btf::TypeInfo};
+use super::{DatapathError, btf::TypeInfo, object::program};
 
 const TYPE_INFO: &str = "/sys/kernel/btf/vmlinux";
 
@@ -63,13 +63,7 @@ impl Kernel {
 /// # Errors
 /// When the kernel has no such tracepoint (Linux 5.10).
 pub fn start(switch: &Path, object: &mut Ebpf) -> Result<(), DatapathError> {
-    let program: &mut RawTracePoint = object
-        .program_mut(PROGRAM_WATCH)
-        .ok_or_else(|| DatapathError::Bpf {
-            what: "loading the BPF object",
-            cause: format!("it has no program `{PROGRAM_WATCH}`"),
-        })?
-        .try_into()?;
+    let program: &mut RawTracePoint = program(object, PROGRAM_WATCH)?.try_into()?;
     program.load().map_err(|error| DatapathError::load(PROGRAM_WATCH, &error))?;
     let id = program.attach(TRACEPOINT)?;
     FdLink::from(program.take_link(id)?).pin(pin(switch))?;
