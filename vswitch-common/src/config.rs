@@ -24,13 +24,47 @@ pub struct SwitchConfig {
     pub fdb_size: u32,
     /// Rows of the port tables.
     pub port_slots: u32,
+    /// Bits of [`switch_flag`].
+    pub flags: u32,
+    /// Learned addresses that each port may have whatever the others do; what a port has beyond it is borrowed.
+    pub fdb_share: u32,
+    /// How long a guard keeps a port shut, in jiffies.
+    pub hold_jiffies: u32,
+    /// Moves of one address within a second beyond which the move guard of a port acts.
+    pub move_limit: u16,
+    /// The VLAN of untagged frames at a port that is made without `pvid`; for the controller.
+    pub default_pvid: u16,
+    /// Which half of the ACL tables is in force: 0 or 1.
+    pub acl_bank: u16,
+    /// Number of masks in it; 0 = no rules.
+    pub acl_masks: u16,
+    /// Bit X set: mirror session X copies frames of its VLAN, whatever the port.
+    pub mirrors: u8,
+    /// Padding, always zero.
+    pub reserved: [u8; 3],
 }
 
-const _: () = assert!(size_of::<SwitchConfig>() == 40);
+const _: () = assert!(size_of::<SwitchConfig>() == 64);
+
+/// Bits of [`SwitchConfig::flags`].
+pub mod switch_flag {
+    /// Frames stay within their VLAN.
+    pub const VLAN_FILTERING: u32 = 1;
+    /// Tags are those of 802.1ad (`0x88a8`) rather than of 802.1Q; others are payload.
+    pub const VLAN_8021AD: u32 = 1 << 1;
+    /// At least one port has `neigh-suppress` or `proxy-arp`: questions for addresses are looked at.
+    pub const NEIGH: u32 = 1 << 2;
+}
 
 impl SwitchConfig {
     /// Longest life of a cached verdict as a power of two of jiffies: about a second at 250 Hz.
     pub const MAX_CACHE_SHIFT: u8 = 8;
+
+    /// Whether all bits of `flag` are set.
+    #[inline(always)]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags & flag == flag
+    }
 
     /// The cache life that suits an ageing time: an eighth of it at most, so that the refresh of an entry's
     /// time stamp, which is only done on the slow path, is never late by more than that.
@@ -64,9 +98,11 @@ pub struct SwitchState {
     pub fdb_full: u64,
     /// Jiffies at the last run of the clock program.
     pub jiffies: u64,
+    /// Addresses that were not learned because their port had as many as it may.
+    pub fdb_limited: u64,
 }
 
-const _: () = assert!(size_of::<SwitchState>() == 32);
+const _: () = assert!(size_of::<SwitchState>() == 40);
 
 #[cfg(test)]
 mod tests {

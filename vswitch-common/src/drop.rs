@@ -39,13 +39,22 @@ reasons! {
     NoPort = 9, "no-port", "there is no other port to which the frame may be flooded";
     DeviceDown = 10, "device-down", "the kernel refused the frame at the egress device, which is down or full";
     DeviceGone = 11, "device-gone", "the device of the egress port no longer exists";
+    Shut = 12, "shut", "a guard has shut the ingress port";
+    Vlan = 13, "vlan", "the ingress port is not in the frame's VLAN, or takes no frame with such tags";
+    EgressVlan = 14, "egress-vlan", "the destination's port is not in the frame's VLAN";
+    Storm = 15, "storm", "the ingress port floods more than its storm control allows";
+    Policed = 16, "policed", "the ingress or the egress port carries more than its policer allows";
+    Acl = 17, "acl", "a rule of the access control list denies the frame";
+    Spoofed = 18, "spoofed", "the source address is not one that is bound to the ingress port";
+    Bpdu = 19, "bpdu", "a BPDU came in by a port that is guarded against them";
+    Looped = 20, "looped", "a frame of the switch's own device came back by a port that is guarded against loops";
 }
 
 impl DropReason {
     /// Number of reasons.
     pub const COUNT: usize = Self::ALL.len();
     /// Length of the counter array: room for more reasons without a new layout.
-    pub const SLOTS: usize = 16;
+    pub const SLOTS: usize = 32;
 }
 
 const _: () = assert!(DropReason::COUNT <= DropReason::SLOTS);

@@ -59,6 +59,8 @@ pub enum FdbKind {
     Sticky = 2,
     /// The address of a port's own device: frames to it go to the host.
     Local = 3,
+    /// Added by a control plane; moves when its station speaks elsewhere, never ages.
+    External = 4,
 }
 
 impl FdbKind {
@@ -69,6 +71,7 @@ impl FdbKind {
             1 => Self::Static,
             2 => Self::Sticky,
             3 => Self::Local,
+            4 => Self::External,
             _ => Self::Dynamic,
         }
     }
@@ -82,7 +85,7 @@ impl FdbKind {
     /// Whether an entry of this kind follows its station to another port.
     #[inline(always)]
     pub const fn moves(self) -> bool {
-        matches!(self, Self::Dynamic)
+        matches!(self, Self::Dynamic | Self::External)
     }
 }
 
@@ -96,16 +99,28 @@ pub struct FdbEntry {
     pub incarnation: u16,
     /// A [`FdbKind`].
     pub kind: u8,
-    /// Padding, always zero.
-    pub reserved: u8,
+    /// Bits of [`entry_flag`].
+    pub flags: u8,
     /// [`PortLink::epoch`](crate::link::PortLink::epoch) of that port then; an entry that ages counts as absent in a
     /// later one.
     pub epoch: u16,
     /// Jiffies at the last frame from the address that took the slow path.
     pub stamp: u64,
+    /// Low half of the jiffies at the first of the moves that are counted.
+    pub moved_at: u32,
+    /// Moves since then.
+    pub moves: u16,
+    /// Padding, always zero.
+    pub reserved: u16,
 }
 
-const _: () = assert!(size_of::<FdbEntry>() == 16);
+const _: () = assert!(size_of::<FdbEntry>() == 24);
+
+/// Bits of [`FdbEntry::flags`].
+pub mod entry_flag {
+    /// Noted by a locked port (`mab`): the station is not admitted there.
+    pub const LOCKED: u8 = 1;
+}
 
 impl FdbEntry {
     /// The kind, typed.
@@ -136,7 +151,17 @@ mod tests {
     use super::*;
 
     const fn entry(kind: FdbKind, stamp: u64) -> FdbEntry {
-        FdbEntry { slot: 1, incarnation: 1, kind: kind as u8, reserved: 0, epoch: 0, stamp }
+        FdbEntry {
+            slot: 1,
+            incarnation: 1,
+            kind: kind as u8,
+            flags: 0,
+            epoch: 0,
+            stamp,
+            moved_at: 0,
+            moves: 0,
+            reserved: 0,
+        }
     }
 
     #[test]
@@ -153,10 +178,10 @@ mod tests {
         assert!(entry(FdbKind::Dynamic, 100).is_expired(351, 250));
         assert!(!entry(FdbKind::Dynamic, 100).is_expired(u64::MAX, 0));
         assert!(entry(FdbKind::Sticky, 100).is_expired(351, 250));
-        for kind in [FdbKind::Static, FdbKind::Local] {
+        for kind in [FdbKind::Static, FdbKind::Local, FdbKind::External] {
             assert!(!entry(kind, 0).is_expired(u64::MAX, 1), "{kind:?}");
         }
-        for kind in [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local] {
+        for kind in [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local, FdbKind::External] {
             assert_eq!(FdbKind::from_u8(kind as u8), kind);
         }
     }

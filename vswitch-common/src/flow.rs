@@ -6,9 +6,9 @@ use crate::{fdb::FdbKey, map::FLOW_SLOTS, port::Slot};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowEntry {
-    /// Source address and VLAN.
+    /// Source address and the frame's outer tag as it came ([`crate::vlan::Tag`]); 0 without VLAN filtering.
     pub source: FdbKey,
-    /// Destination address and VLAN.
+    /// Destination address.
     pub destination: FdbKey,
     /// Interface by which the frame came.
     pub ingress_ifindex: u32,
@@ -25,9 +25,29 @@ pub struct FlowEntry {
     /// MTU of the egress device, in bytes of layer 3; the verdict is not used for longer frames.
     pub mtu: u32,
     /// [`crate::port::Redirect`], decided.
-    pub redirect: u32,
+    pub redirect: u8,
+    /// Bits of [`work`]: what each frame of the flow has to go through besides; 0 for a plain flow.
+    pub work: u8,
+    /// A [`Retag`](crate::vlan::Retag), as bits.
+    pub retag: u16,
+    /// VLAN of the flow; 0 without VLAN filtering.
+    pub vlan: u16,
     /// Padding, always zero.
-    pub reserved: u32,
+    pub reserved: u16,
+}
+
+/// Bits of [`FlowEntry::work`].
+pub mod work {
+    /// The meter of the ingress port.
+    pub const POLICE_IN: u8 = 1;
+    /// The meter of the egress port.
+    pub const POLICE_OUT: u8 = 1 << 1;
+    /// Rules and bindings that look at more than addresses and VLAN.
+    pub const POLICY: u8 = 1 << 2;
+    /// Copies for mirror sessions.
+    pub const MIRROR: u8 = 1 << 3;
+    /// The tag changes on the way.
+    pub const RETAG: u8 = 1 << 4;
 }
 
 const _: () = assert!(size_of::<FlowEntry>() == 48);
@@ -101,6 +121,9 @@ mod tests {
             egress_slot: 2,
             mtu: 1500,
             redirect: 0,
+            work: 0,
+            retag: 0,
+            vlan: 0,
             reserved: 0,
         };
         assert!(entry.matches(&key, 5, 6));

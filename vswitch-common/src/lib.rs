@@ -17,11 +17,15 @@ pub mod fdb;
 pub mod flow;
 pub mod link;
 pub mod map;
+pub mod meter;
+pub mod mirror;
+pub mod neigh;
 #[cfg(feature = "user")]
 mod pod;
 pub mod port;
 pub mod record;
 pub mod stats;
+pub mod vlan;
 
 /// Version of every layout in this crate. State of another version is never opened.
 pub const ABI_VERSION: u32 = 1;

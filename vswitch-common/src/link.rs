@@ -1,19 +1,71 @@
 //! How often the device of a port went down, as the kernel tells it.
 
-/// One row of the `PORT_LINKS` map; written by the watch program only.
+/// One row of the `PORT_LINKS` map: what the program knows of a port; written by the programs only.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortLink {
     /// Number of times that the device went down: what ages and was learned before the last time does not match it,
     /// so that it is forgotten at once, without a walk over the FDB.
     pub epoch: u16,
+    /// 1 since the device went down; whether it still is must be asked for.
+    pub is_down: u8,
+    /// A [`ShutReason`]; 0 = the port is not shut.
+    pub shut_reason: u8,
     /// Padding, always zero.
-    pub reserved: [u8; 6],
+    pub reserved: u32,
+    /// Address of the kernel's `net_device` when it went down; only ever read with care.
+    pub device: u64,
+    /// Addresses learned behind the port that are in the FDB.
+    pub macs: u64,
+    /// Jiffies until which a guard keeps the port shut; `u64::MAX` = until the user opens it.
+    pub shut_until: u64,
 }
 
-const _: () = assert!(size_of::<PortLink>() == 8);
+const _: () = assert!(size_of::<PortLink>() == 32);
+
+/// Which guard has shut a port.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutReason {
+    /// None has.
+    None = 0,
+    /// A BPDU came in.
+    Bpdu = 1,
+    /// Addresses moved to the port too often.
+    Moves = 2,
+    /// A frame of the switch's own device came back.
+    Loop = 3,
+}
+
+impl ShutReason {
+    /// From the byte in the map.
+    pub const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Bpdu,
+            2 => Self::Moves,
+            3 => Self::Loop,
+            _ => Self::None,
+        }
+    }
+
+    /// The word in tables and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Bpdu => "bpdu",
+            Self::Moves => "moves",
+            Self::Loop => "loop",
+        }
+    }
+}
 
 impl PortLink {
+    /// Whether a guard keeps the port shut at `now`.
+    #[inline(always)]
+    pub const fn is_shut(&self, now: u64) -> bool {
+        self.shut_reason != 0 && now < self.shut_until
+    }
+
     /// What follows when the device goes down.
     #[inline(always)]
     #[must_use]

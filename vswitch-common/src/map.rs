@@ -23,10 +23,37 @@ pub const FDB: &str = "FDB";
 pub const FDB_RING: &str = "FDB_RING";
 /// Per-CPU array of [`FlowEntry`](crate::flow::FlowEntry); a cache, so it is not pinned.
 pub const FLOWS: &str = "FLOWS";
+/// Array slot → [`PortVlans`](crate::vlan::PortVlans); written by the controller only.
+pub const VLANS: &str = "VLANS";
+/// Hash [`TranslateKey`](crate::vlan::TranslateKey) → VLAN identifier; written by the controller only.
+pub const VLAN_MAP: &str = "VLAN_MAP";
+/// Array slot × 8 + [`MeterKind`](crate::meter::MeterKind) → [`Meter`](crate::meter::Meter).
+pub const METERS: &str = "METERS";
+/// Array of [`MirrorSession`](crate::mirror::MirrorSession).
+pub const MIRRORS: &str = "MIRRORS";
+/// Hash [`NeighKey`](crate::neigh::NeighKey) → [`MacAddr`](crate::addr::MacAddr); written by the controller only.
+pub const NEIGHS: &str = "NEIGHS";
+/// Array slot → [`Note`](crate::record::Note), what the user wrote about a port; slot 0 is the switch.
+pub const NOTES: &str = "NOTES";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 9] =
-    [CONFIG, STATE, PORTS, PORT_INDEX, PORT_LINKS, PORT_RECORDS, STATS, FDB, FDB_RING];
+pub const PINNED: [&str; 15] = [
+    CONFIG,
+    STATE,
+    PORTS,
+    PORT_INDEX,
+    PORT_LINKS,
+    PORT_RECORDS,
+    STATS,
+    FDB,
+    FDB_RING,
+    VLANS,
+    VLAN_MAP,
+    METERS,
+    MIRRORS,
+    NEIGHS,
+    NOTES,
+];
 
 /// Name of the complete switch, attached at tcx ingress of every port.
 pub const PROGRAM_TC: &str = "vswitch_tc";
@@ -50,6 +77,13 @@ pub const DEFAULT_FDB_SIZE: u32 = 32_768;
 pub const MAX_FDB_SIZE: u32 = 4_194_304;
 /// Slots of the flow verdict cache per CPU; a power of two.
 pub const FLOW_SLOTS: u32 = 256;
+
+/// VLAN translations of a switch.
+pub const VLAN_MAP_SIZE: u32 = 4096;
+/// Mirror sessions of a switch.
+pub const MIRROR_SESSIONS: u32 = 8;
+/// Known neighbours of a switch.
+pub const NEIGHS_SIZE: u32 = 16_384;
 
 /// Places in the ring for each address of the FDB: at half load, sixteen tries miss a free place once in 65,536.
 pub const RING_FACTOR: u32 = 2;

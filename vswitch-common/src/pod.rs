@@ -1,12 +1,17 @@
 //! The one place where a type is declared safe to cross a map as plain bytes.
 
 use crate::{
+    addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::{DeviceLayout, PortLink},
+    meter::Meter,
+    mirror::MirrorSession,
+    neigh::NeighKey,
     port::PortConfig,
-    record::PortRecord,
+    record::{Note, PortRecord},
     stats::PortStats,
+    vlan::{PortVlans, TranslateKey},
 };
 
 // SAFETY: as for all of these, the type is `repr(C)`, `Copy` and 'static, holds integers and arrays of integers only, so
@@ -28,3 +33,17 @@ unsafe impl aya::Pod for DeviceLayout {}
 unsafe impl aya::Pod for PortRecord {}
 // SAFETY: as above.
 unsafe impl aya::Pod for PortStats {}
+// SAFETY: as above.
+unsafe impl aya::Pod for MacAddr {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Meter {}
+// SAFETY: as above.
+unsafe impl aya::Pod for MirrorSession {}
+// SAFETY: as above.
+unsafe impl aya::Pod for NeighKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Note {}
+// SAFETY: as above.
+unsafe impl aya::Pod for PortVlans {}
+// SAFETY: as above.
+unsafe impl aya::Pod for TranslateKey {}

@@ -61,6 +61,34 @@ pub mod flag {
     pub const HAIRPIN: u32 = 1 << 5;
     /// Only frames whose source is in the FDB on this port are admitted.
     pub const LOCKED: u32 = 1 << 6;
+    /// On a locked port: unknown sources are noted in the FDB as locked entries.
+    pub const MAB: u32 = 1 << 7;
+    /// A BPDU shuts the port.
+    pub const BPDU_GUARD: u32 = 1 << 8;
+    /// Questions for known addresses are answered to who asks on this port; nothing is flooded to it.
+    pub const PROXY_ARP: u32 = 1 << 9;
+    /// Questions for known addresses are not flooded to this port.
+    pub const NEIGH_SUPPRESS: u32 = 1 << 10;
+    /// Multicast leaves as unicast to each member behind this port.
+    pub const MCAST_TO_UNICAST: u32 = 1 << 11;
+    /// Sources must be bound to the port.
+    pub const SPOOF_CHECK: u32 = 1 << 12;
+    /// A frame of ours that comes back shuts the port.
+    pub const LOOP_GUARD: u32 = 1 << 13;
+    /// Set by the controller: the port has a meter for what it floods.
+    pub const STORM: u32 = 1 << 16;
+    /// Set by the controller: the port has a meter for what it receives.
+    pub const POLICE_IN: u32 = 1 << 17;
+    /// Set by the controller: the port has a meter for what it sends.
+    pub const POLICE_OUT: u32 = 1 << 18;
+    /// Set by the controller: rules apply to what the port receives.
+    pub const ACL_IN: u32 = 1 << 19;
+    /// Set by the controller: rules apply to what the port sends.
+    pub const ACL_OUT: u32 = 1 << 20;
+    /// Set by the controller: VLANs are translated at this port.
+    pub const TRANSLATE: u32 = 1 << 21;
+    /// Set by the controller: the port is in one VLAN only, untagged, so it takes no frame with two tags.
+    pub const ACCESS: u32 = 1 << 22;
     /// What a new port has, as a new port of the Linux bridge.
     pub const DEFAULT: u32 = LEARNING | FLOOD | MCAST_FLOOD | BCAST_FLOOD;
 }
@@ -79,13 +107,52 @@ pub struct PortConfig {
     pub state: u8,
     /// A [`Redirect`].
     pub redirect: u8,
-    /// Padding, always zero.
-    pub reserved: u32,
+    /// VLAN of untagged and priority-tagged frames; 0 = they are dropped. Only with VLAN filtering.
+    pub pvid: u16,
+    /// The port that takes over while this one's device is down; 0 = none.
+    pub backup: Slot,
     /// The address of the veth peer, the only destination that `redirect_peer` is used for.
     pub peer_mac: MacAddr,
+    /// Addresses that may be learned behind this port; 0 = no limit of its own.
+    pub max_macs: u32,
+    /// Mirror sessions that get a copy of what the port receives, one bit each.
+    pub mirror_in: u8,
+    /// Mirror sessions that get a copy of what the port sends, one bit each.
+    pub mirror_out: u8,
+    /// A [`MoveGuard`]: what happens when addresses move to this port too often.
+    pub move_guard: u8,
+    /// Padding, always zero.
+    pub reserved: u8,
 }
 
-const _: () = assert!(size_of::<PortConfig>() == 24);
+const _: () = assert!(size_of::<PortConfig>() == 32);
+
+/// What happens when an address moves to a port more often than the switch's `move-limit` allows.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveGuard {
+    /// It moves.
+    Off = 0,
+    /// It moves, and an event says so.
+    Log = 1,
+    /// It stays where it is.
+    Hold = 2,
+    /// The port is shut.
+    Shut = 3,
+}
+
+impl MoveGuard {
+    /// From the byte in the map.
+    #[inline(always)]
+    pub const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Log,
+            2 => Self::Hold,
+            3 => Self::Shut,
+            _ => Self::Off,
+        }
+    }
+}
 
 impl PortConfig {
     /// An empty slot.
@@ -95,8 +162,14 @@ impl PortConfig {
         incarnation: 0,
         state: PortState::Disabled as u8,
         redirect: Redirect::Dev as u8,
-        reserved: 0,
+        pvid: 0,
+        backup: 0,
         peer_mac: MacAddr::ZERO,
+        max_macs: 0,
+        mirror_in: 0,
+        mirror_out: 0,
+        move_guard: MoveGuard::Off as u8,
+        reserved: 0,
     };
 
     /// The state, typed.

@@ -102,6 +102,16 @@ impl PortRecord {
     };
 }
 
+/// One row of the `NOTES` map: a text of the user's, at most 120 bytes long.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// UTF-8, padded with zero bytes.
+    pub text: [u8; 120],
+}
+
+const _: () = assert!(size_of::<Note>() == 120);
+
 /// A text as it is kept in a record: cut to fit, padded with zeroes.
 pub fn pack<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];

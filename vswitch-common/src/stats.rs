@@ -1,7 +1,7 @@
 //! Counters, and how they add up.
 //!
-//! For every port: `rx_frames = forwarded + flooded + local + sum(drops)`. For every switch: the sum of `tx_frames`
-//! and `tx_drops` is what was forwarded plus every copy of what was flooded.
+//! For every port: `rx_frames = forwarded + flooded + local + answered + sum(drops)`. For every switch: the sum of
+//! `tx_frames` and `tx_drops` is what was forwarded and answered plus every copy of what was flooded.
 
 use crate::drop::DropReason;
 
@@ -19,6 +19,10 @@ pub struct PortStats {
     pub flooded: u64,
     /// Of these, handed to the host's stack on the ingress device.
     pub local: u64,
+    /// Of these, questions for an address that the switch answered itself.
+    pub answered: u64,
+    /// Copies that mirror sessions sent out of this port; not in `tx_frames`.
+    pub mirrored: u64,
     /// Frames and copies sent out of this port.
     pub tx_frames: u64,
     /// Their bytes.
@@ -29,18 +33,31 @@ pub struct PortStats {
     pub tx_drops: [u64; DropReason::SLOTS],
 }
 
-const _: () = assert!(size_of::<PortStats>() == 8 * (7 + 2 * DropReason::SLOTS));
+const _: () = assert!(size_of::<PortStats>() == 8 * (9 + 2 * DropReason::SLOTS));
 
 impl PortStats {
     /// Adds another CPU's counters.
     pub fn add(&mut self, other: &Self) {
-        let Self { rx_frames, rx_bytes, forwarded, flooded, local, tx_frames, tx_bytes, drops, tx_drops } =
-            other;
+        let Self {
+            rx_frames,
+            rx_bytes,
+            forwarded,
+            flooded,
+            local,
+            answered,
+            mirrored,
+            tx_frames,
+            tx_bytes,
+            drops,
+            tx_drops,
+        } = other;
         self.rx_frames = self.rx_frames.wrapping_add(*rx_frames);
         self.rx_bytes = self.rx_bytes.wrapping_add(*rx_bytes);
         self.forwarded = self.forwarded.wrapping_add(*forwarded);
         self.flooded = self.flooded.wrapping_add(*flooded);
         self.local = self.local.wrapping_add(*local);
+        self.answered = self.answered.wrapping_add(*answered);
+        self.mirrored = self.mirrored.wrapping_add(*mirrored);
         self.tx_frames = self.tx_frames.wrapping_add(*tx_frames);
         self.tx_bytes = self.tx_bytes.wrapping_add(*tx_bytes);
         for (sum, value) in self.drops.iter_mut().zip(drops) {
@@ -58,7 +75,7 @@ impl PortStats {
 
     /// Whether every received frame ended in exactly one counter.
     pub fn is_conserved(&self) -> bool {
-        self.rx_frames
-            == self.forwarded.wrapping_add(self.flooded).wrapping_add(self.local).wrapping_add(self.dropped())
+        let ends = [self.forwarded, self.flooded, self.local, self.answered, self.dropped()];
+        self.rx_frames == ends.into_iter().fold(0, u64::wrapping_add)
     }
 }

@@ -1,6 +1,6 @@
 //! A frame, whatever it is carried in.
 
-use vswitch_common::addr::MacAddr;
+use vswitch_common::{addr::MacAddr, meter::MeterKind};
 
 /// Length of an Ethernet header, in bytes.
 pub const HEADER_LEN: u32 = 14;
@@ -35,6 +35,18 @@ pub enum Cast {
     Multicast,
     /// All stations.
     Broadcast,
+}
+
+impl Cast {
+    /// The meter of what a port floods of this kind.
+    #[inline(always)]
+    pub const fn meter(self) -> MeterKind {
+        match self {
+            Self::UnknownUnicast => MeterKind::UnknownUnicast,
+            Self::Multicast => MeterKind::Multicast,
+            Self::Broadcast => MeterKind::Broadcast,
+        }
+    }
 }
 
 impl Ethernet {

@@ -14,9 +14,9 @@ mod entry {
         macros::{classifier, raw_tracepoint},
         programs::{RawTracePointContext, TcContext},
     };
-    use vswitch_ebpf::outcome::Outcome;
+    use vswitch_ebpf::{frame::Frame, outcome::Outcome};
 
-    use crate::program::{clock, flood, pipeline, skb::Skb, watch};
+    use crate::program::{clock, flood, helper, pipeline, skb::Skb, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
@@ -28,8 +28,10 @@ mod entry {
         };
         match frame.outcome {
             Outcome::Forward(egress) => skb.redirect(&egress),
-            Outcome::Flood(cast) => flood::flood(&skb, &frame, cast),
+            Outcome::Flood => flood::flood(&skb, &frame, false),
+            Outcome::FloodKnown => flood::flood(&skb, &frame, true),
             // Further programs on the port may have their say, then the host's stack.
+            Outcome::Answer => helper::redirect(skb.ingress_ifindex()),
             Outcome::Local => TC_ACT_UNSPEC,
             Outcome::Drop(_) => TC_ACT_SHOT,
         }

@@ -3,9 +3,8 @@
 use vswitch_common::{
     drop::DropReason,
     port::{Redirect, Slot},
+    vlan::Retag,
 };
-
-use crate::frame::Cast;
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +12,13 @@ pub enum Outcome {
     /// It leaves by one port.
     Forward(Egress),
     /// A copy leaves by every eligible port.
-    Flood(Cast),
+    Flood,
+    /// The same for a question whose answer is known: not by ports with `neigh-suppress`.
+    FloodKnown,
     /// The host's stack gets it, on the ingress device.
     Local,
+    /// It was a question; turned into the answer, it leaves by the ingress port.
+    Answer,
     /// It goes nowhere.
     Drop(DropReason),
 }
@@ -29,4 +32,6 @@ pub struct Egress {
     pub ifindex: u32,
     /// Decided for this frame: [`Redirect::Peer`] only if it is addressed to the peer itself.
     pub redirect: Redirect,
+    /// What becomes of its outer tag.
+    pub retag: Retag,
 }

@@ -16,8 +16,9 @@ pub fn received(slot: Slot, length: u32, outcome: &Outcome) {
     stats.rx_bytes += u64::from(length);
     match outcome {
         Outcome::Forward(_) => stats.forwarded += 1,
-        Outcome::Flood(_) => stats.flooded += 1,
+        Outcome::Flood | Outcome::FloodKnown => stats.flooded += 1,
         Outcome::Local => stats.local += 1,
+        Outcome::Answer => stats.answered += 1,
         Outcome::Drop(reason) => dropped(stats, *reason),
     }
 }

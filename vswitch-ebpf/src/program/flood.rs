@@ -8,75 +8,106 @@ use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
 use vswitch_common::{
     drop::DropReason,
     map::MAX_PORT_SLOTS,
-    port::{PortConfig, Slot},
+    meter::MeterKind,
+    port::{PortConfig, Slot, flag},
+    vlan::Retag,
 };
 use vswitch_ebpf::{
     frame::{Cast, Frame},
     stage::egress::{fits, floods},
 };
 
-use super::{count, helper, pipeline::Entered, skb::Skb, tables};
+use super::{
+    count, helper, meter, mirror,
+    pipeline::Entered,
+    policy,
+    skb::{Outer, Skb},
+    tables, vlan,
+};
 
 /// Copies in one round: few enough that other traffic finds room in the queue as well.
 const COPIES: u32 = 256;
-/// The bit of a note that says that a flood goes on; the others are the slot.
+/// The bit of a note that says that a flood goes on.
 const GO_ON: u32 = 0x8000;
-const _: () = assert!(MAX_PORT_SLOTS <= GO_ON);
+/// The bit that says that it does not go to ports with `neigh-suppress`; the others are the slot.
+const SUPPRESS: u32 = 0x4000;
+const _: () = assert!(MAX_PORT_SLOTS <= SUPPRESS);
 
 /// What the loop carries from port to port.
 struct Round {
     skb: *mut __sk_buff,
-    ingress: PortConfig,
+    outer: Outer,
     ingress_slot: Slot,
+    vlan: u16,
     cast: Cast,
+    suppress: bool,
     length: u32,
     /// The slot after which this round begins.
     after: u32,
     copies: u32,
     /// The port found last: its copy is sent when another one turns up, or is the original when none does.
     pending_slot: Slot,
+    /// What becomes of the tag there.
+    pending_retag: Retag,
     pending_ifindex: u32,
+    /// What has become of the tag so far.
+    retag: Retag,
     /// The round ended early; the pending port is the first of the next one.
     full: bool,
 }
 
-/// The slot after which a flood goes on, if this frame comes from an earlier round of one.
+/// Where a flood goes on, if this frame comes from an earlier round of one: after which slot, and whether it spares the
+/// ports with `neigh-suppress`.
 #[inline(always)]
-pub fn resumed(skb: &Skb) -> Option<u32> {
+pub fn resumed(skb: &Skb) -> Option<(u32, bool)> {
     let note = skb.note();
-    if note & GO_ON != 0 { Some(note & (GO_ON - 1)) } else { None }
+    if note & GO_ON != 0 { Some((note & (SUPPRESS - 1), note & SUPPRESS != 0)) } else { None }
 }
 
 /// Floods the frame and returns the program's verdict.
 #[inline(always)]
-pub fn flood(skb: &Skb, frame: &Entered, cast: Cast) -> i32 {
+pub fn flood(skb: &Skb, frame: &Entered, suppress: bool) -> i32 {
     let Some(config) = tables::config() else {
         return TC_ACT_SHOT;
     };
-    if frame.resumed_after != 0 {
+    let after = frame.resumed_after;
+    if after != 0 {
         skb.set_note(0);
     }
     let mut round = Round {
         skb: skb.raw(),
-        ingress: frame.ingress,
+        outer: frame.outer,
         ingress_slot: frame.slot,
-        cast,
+        vlan: frame.vlan,
+        cast: frame.cast,
+        suppress,
         length: skb.length(),
-        after: frame.resumed_after,
+        after,
         copies: 0,
         pending_slot: 0,
+        pending_retag: Retag::KEEP,
         pending_ifindex: 0,
+        retag: Retag::KEEP,
         full: false,
     };
-    helper::repeat(config.high_slot.saturating_sub(frame.resumed_after), visit, &mut round);
+    helper::repeat(config.high_slot.saturating_sub(after), visit, &mut round);
     if round.full {
-        skb.set_note(GO_ON | (u32::from(round.pending_slot) - 1));
+        // The next round knows the frame as it came.
+        if !skb.retag(&round.outer, round.retag, Retag::KEEP) {
+            return TC_ACT_SHOT;
+        }
+        let suppress = if suppress { SUPPRESS } else { 0 };
+        skb.set_note(GO_ON | suppress | (u32::from(round.pending_slot) - 1));
         return helper::redirect_ingress(skb.ingress_ifindex());
     }
     if round.pending_ifindex == 0 {
-        if frame.resumed_after == 0 {
+        if after == 0 {
             count::flooded_nowhere(frame.slot);
         }
+        return TC_ACT_SHOT;
+    }
+    if !dress(&mut round) {
+        count::not_sent(round.pending_slot, DropReason::DeviceDown);
         return TC_ACT_SHOT;
     }
     count::sent(round.pending_slot, round.length);
@@ -87,17 +118,22 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     // SAFETY: `flood` passes a live `Round`, and the loop calls this function on one CPU, one step after the other.
     let round = unsafe { &mut *round };
     // Slot 0 is no port.
-    let slot = round.after + index as u32 + 1;
-    let slot = slot as Slot;
-    let Some(port) = tables::port(u32::from(slot)) else {
+    let slot = (round.after + index as u32 + 1) as Slot;
+    let (Some(port), Some(ingress), Some(config)) =
+        (tables::port(u32::from(slot)), tables::port(u32::from(round.ingress_slot)), tables::config())
+    else {
         return 1;
     };
-    if !floods(round.cast, round.ingress_slot, &round.ingress, slot, port) {
+    if !floods(round.cast, round.ingress_slot, ingress, slot, port)
+        || round.suppress && port.has(flag::NEIGH_SUPPRESS)
+    {
         return 0;
     }
-    let ifindex = port.ifindex;
-    let (check, mtu) = helper::check_mtu(round.skb, ifindex);
-    if let Err(reason) = fits(check, round.length, mtu) {
+    // A port that is not in the VLAN does not take part, which is no drop.
+    let Ok(retag) = vlan::leave(&round.outer, round.vlan, slot, port, config) else {
+        return 0;
+    };
+    if let Err(reason) = passes(round, slot, port) {
         count::not_sent(slot, reason);
         return 0;
     }
@@ -107,13 +143,44 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
             return 1;
         }
         round.copies += 1;
-        if helper::clone_redirect(round.skb, round.pending_ifindex) {
+        if dress(round) && helper::clone_redirect(round.skb, round.pending_ifindex) {
             count::sent(round.pending_slot, round.length);
         } else {
             count::not_sent(round.pending_slot, DropReason::DeviceDown);
         }
     }
     round.pending_slot = slot;
-    round.pending_ifindex = ifindex;
+    round.pending_retag = retag;
+    round.pending_ifindex = port.ifindex;
     0
+}
+
+/// Whether a copy may leave by a port.
+#[inline(always)]
+fn passes(round: &Round, slot: Slot, port: &PortConfig) -> Result<(), DropReason> {
+    let (check, mtu) = helper::check_mtu(round.skb, port.ifindex);
+    fits(check, round.length, mtu)?;
+    if port.has(flag::ACL_OUT) {
+        policy::leave(&Skb::new(round.skb), slot, port, round.vlan)?;
+    }
+    if port.has(flag::POLICE_OUT) && !meter::allows(slot, MeterKind::PoliceOut, round.length) {
+        return Err(DropReason::Policed);
+    }
+    Ok(())
+}
+
+/// Gives the frame the tag that it needs for the pending port, and the port's mirror sessions their copies.
+#[inline(always)]
+fn dress(round: &mut Round) -> bool {
+    let skb = Skb::new(round.skb);
+    if !skb.retag(&round.outer, round.retag, round.pending_retag) {
+        return false;
+    }
+    round.retag = round.pending_retag;
+    if let (Some(port), Some(config)) = (tables::port(u32::from(round.pending_slot)), tables::config())
+        && (port.mirror_out | config.mirrors) != 0
+    {
+        mirror::sent(&skb, port, round.vlan, config);
+    }
+    true
 }

@@ -56,6 +56,22 @@ pub fn to_host(skb: *mut __sk_buff) {
     }
 }
 
+/// Takes the outer VLAN tag off, wherever the kernel keeps it; `false` if there is no memory. Packet pointers are void
+/// afterwards.
+#[inline(always)]
+pub fn vlan_pop(skb: *mut __sk_buff) -> bool {
+    // SAFETY: `skb` is the program's context.
+    unsafe { generated::bpf_skb_vlan_pop(skb) == 0 }
+}
+
+/// Puts a VLAN tag on, outside of those that the frame has; `false` if there is no memory. Packet pointers are void
+/// afterwards.
+#[inline(always)]
+pub fn vlan_push(skb: *mut __sk_buff, protocol: u16, control: u16) -> bool {
+    // SAFETY: `skb` is the program's context.
+    unsafe { generated::bpf_skb_vlan_push(skb, protocol.to_be(), control) == 0 }
+}
+
 /// Compares the frame, or the segments that it stands for, with the MTU of a device (Linux 5.12). The MTU is that of
 /// this very moment, so nobody need tell the switch when it changes, and so is the device's existence.
 #[inline(always)]

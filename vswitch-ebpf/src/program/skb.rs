@@ -1,7 +1,11 @@
 //! A frame in tc.
 
 use aya_ebpf::bindings::__sk_buff;
-use vswitch_common::{addr::MacAddr, port::Redirect};
+use vswitch_common::{
+    addr::MacAddr,
+    port::Redirect,
+    vlan::{Retag, TPID_8021AD, TPID_8021Q, Tag, VID_MASK},
+};
 use vswitch_ebpf::{
     frame::{Ethernet, Frame, HEADER_LEN},
     outcome::Egress,
@@ -42,6 +46,53 @@ impl Skb {
         unsafe { (*self.raw).tc_index = note }
     }
 
+    /// The outer tag and its tag control information, if it is of this protocol. The kernel keeps the tag of a frame
+    /// that came by a device beside the frame; only a test run leaves it where it is on the wire.
+    #[inline(always)]
+    pub fn tag(&self, protocol: u16) -> (Tag, u16) {
+        // SAFETY: `raw` is the program's context. The packet is read only after the comparison with its end.
+        unsafe {
+            let start = (*self.raw).data as usize;
+            let end = (*self.raw).data_end as usize;
+            let word = |offset: usize| {
+                if start + offset + 2 > end {
+                    0
+                } else {
+                    u16::from_be(((start + offset) as *const u16).read_volatile())
+                }
+            };
+            let ethertype = word(12);
+            if (*self.raw).vlan_present != 0 {
+                if (*self.raw).vlan_proto != u32::from(protocol.to_be()) {
+                    return (Tag::NONE, 0);
+                }
+                let control = (*self.raw).vlan_tci as u16;
+                return (Tag::new(control, is_tag(ethertype)), control);
+            }
+            // A tag that is cut short is payload.
+            if ethertype != protocol || start + 18 > end {
+                return (Tag::NONE, 0);
+            }
+            let control = word(14);
+            (Tag::new(control, is_tag(word(16))), control)
+        }
+    }
+
+    /// Changes the outer tag from what `from` made of it to what `to` makes of it; `false` if there is no memory.
+    #[inline(always)]
+    pub fn retag(&self, outer: &Outer, from: Retag, to: Retag) -> bool {
+        if from.to_bits() == to.to_bits() {
+            return true;
+        }
+        if outer.after(from).is_some() && !helper::vlan_pop(self.raw) {
+            return false;
+        }
+        match outer.after(to) {
+            Some(control) => helper::vlan_push(self.raw, outer.protocol, control),
+            None => true,
+        }
+    }
+
     /// Sends the frame out of a port.
     #[inline(always)]
     pub fn redirect(&self, egress: &Egress) -> i32 {
@@ -62,6 +113,38 @@ impl Skb {
             }
         }
     }
+}
+
+/// The outer tag with which a frame came.
+#[derive(Clone, Copy)]
+pub struct Outer {
+    /// As far as it matters for where the frame goes.
+    pub tag: Tag,
+    /// All of its control information.
+    pub control: u16,
+    /// The protocol of the switch's tags.
+    pub protocol: u16,
+}
+
+impl Outer {
+    /// A frame on a switch that does not look at tags.
+    pub const NONE: Self = Self { tag: Tag::NONE, control: 0, protocol: 0 };
+
+    /// The control information of the tag that is there after a change; `None` if there is no tag.
+    #[inline(always)]
+    fn after(&self, retag: Retag) -> Option<u16> {
+        match retag.vid() {
+            Some(vid) => Some(self.control & !VID_MASK | vid),
+            None if retag.is_keep() && self.tag.is_present() => Some(self.control),
+            None => None,
+        }
+    }
+}
+
+/// Whether an ethertype announces a tag.
+#[inline(always)]
+fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, TPID_8021Q | TPID_8021AD)
 }
 
 impl Frame for Skb {

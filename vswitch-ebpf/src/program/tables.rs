@@ -7,14 +7,19 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use vswitch_common::{
+    addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     flow::FlowEntry,
     link::PortLink,
     map::FLOW_SLOTS,
+    meter::{METERS_PER_PORT, Meter, MeterKind},
+    mirror::MirrorSession,
+    neigh::NeighKey,
     port::{PortConfig, Slot},
-    record::PortRecord,
+    record::{Note, PortRecord},
     stats::PortStats,
+    vlan::{PortVlans, TranslateKey},
 };
 
 #[map]
@@ -38,6 +43,19 @@ static FDB: HashMap<FdbKey, FdbEntry> = HashMap::with_max_entries(1, 0);
 static FDB_RING: Array<FdbKey> = Array::with_max_entries(1, 0);
 #[map]
 static FLOWS: PerCpuArray<FlowEntry> = PerCpuArray::with_max_entries(FLOW_SLOTS, 0);
+#[map]
+static VLANS: Array<PortVlans> = Array::with_max_entries(1, 0);
+#[map]
+static VLAN_MAP: HashMap<TranslateKey, u16> = HashMap::with_max_entries(1, 0);
+#[map]
+static METERS: Array<Meter> = Array::with_max_entries(1, 0);
+#[map]
+static MIRRORS: Array<MirrorSession> = Array::with_max_entries(1, 0);
+#[map]
+static NEIGHS: HashMap<NeighKey, MacAddr> = HashMap::with_max_entries(1, 0);
+/// As `PORT_RECORDS`.
+#[map]
+static NOTES: Array<Note> = Array::with_max_entries(1, 0);
 
 // SAFETY of all accessors: a map value is never freed while a program runs (RCU), and every bit pattern of these types
 // is valid. Values may change under a reader; each field is read once, and no decision needs two to be consistent.
@@ -134,8 +152,43 @@ pub fn flow(index: u32) -> Option<&'static mut FlowEntry> {
     FLOWS.get_ptr_mut(index).map(|value| unsafe { &mut *value })
 }
 
+/// The VLANs of a port.
+#[inline(always)]
+pub fn vlans(slot: Slot) -> Option<&'static PortVlans> {
+    VLANS.get(u32::from(slot))
+}
+
+/// What a VLAN is called on the other side of a port, if it has another name there.
+#[inline(always)]
+pub fn translated(key: TranslateKey) -> Option<u16> {
+    // SAFETY: see above.
+    unsafe { VLAN_MAP.get(key) }.copied()
+}
+
+/// A meter of a port.
+#[inline(always)]
+pub fn meter(slot: Slot, kind: MeterKind) -> Option<&'static mut Meter> {
+    let index = u32::from(slot) * METERS_PER_PORT + kind as u32;
+    // SAFETY: see above.
+    METERS.get_ptr_mut(index).map(|value| unsafe { &mut *value })
+}
+
+/// A mirror session.
+#[inline(always)]
+pub fn mirror(index: u32) -> Option<&'static MirrorSession> {
+    MIRRORS.get(index)
+}
+
+/// Who has a network address.
+#[inline(always)]
+pub fn neigh(key: &NeighKey) -> Option<MacAddr> {
+    // SAFETY: see above.
+    unsafe { NEIGHS.get(key) }.copied()
+}
+
 /// Keeps the maps that no code path reads in the object.
 #[inline(always)]
 pub fn carry() {
     core::hint::black_box(&PORT_RECORDS);
+    core::hint::black_box(&NOTES);
 }

@@ -35,7 +35,9 @@ pub fn destination(
     }
     match entry.kind() {
         FdbKind::Local => Destination::Host,
-        FdbKind::Dynamic | FdbKind::Static | FdbKind::Sticky => Destination::Port(entry.slot),
+        FdbKind::Dynamic | FdbKind::Static | FdbKind::Sticky | FdbKind::External => {
+            Destination::Port(entry.slot)
+        }
     }
 }
 

@@ -73,9 +73,12 @@ pub const fn learned(behind: Behind, now: u64) -> FdbEntry {
         slot: behind.slot,
         incarnation: behind.incarnation,
         kind: FdbKind::Dynamic as u8,
-        reserved: 0,
+        flags: 0,
         epoch: behind.epoch,
         stamp: now,
+        moved_at: 0,
+        moves: 0,
+        reserved: 0,
     }
 }
 

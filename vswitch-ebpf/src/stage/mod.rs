@@ -4,3 +4,4 @@ pub mod admit;
 pub mod egress;
 pub mod forward;
 pub mod learn;
+pub mod vlan;

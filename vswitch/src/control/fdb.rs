@@ -178,7 +178,17 @@ pub async fn flush(
 
 /// An entry made by us.
 pub fn entry(slot: Slot, incarnation: u16, epoch: u16, kind: FdbKind, now: u64) -> FdbEntry {
-    FdbEntry { slot, incarnation, kind: kind as u8, reserved: 0, epoch, stamp: now }
+    FdbEntry {
+        slot,
+        incarnation,
+        kind: kind as u8,
+        flags: 0,
+        epoch,
+        stamp: now,
+        moved_at: 0,
+        moves: 0,
+        reserved: 0,
+    }
 }
 
 /// Refuses addresses that no station has.
@@ -210,6 +220,7 @@ fn word(kind: FdbKind) -> &'static str {
         FdbKind::Static => "static",
         FdbKind::Sticky => "sticky",
         FdbKind::Local => "local",
+        FdbKind::External => "extern-learn",
     }
 }
 

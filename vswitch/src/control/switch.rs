@@ -143,6 +143,15 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
         hz,
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,
+        flags: 0,
+        fdb_share: spec.fdb_size,
+        hold_jiffies: 0,
+        move_limit: 0,
+        default_pvid: 1,
+        acl_bank: 0,
+        acl_masks: 0,
+        mirrors: 0,
+        reserved: [0; 3],
     })
 }
 

@@ -8,7 +8,11 @@ use aya::{
 };
 use vswitch_common::{
     config::SwitchConfig,
-    map::{self, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT},
+    map::{
+        self, MIRROR_SESSIONS, NEIGHS_SIZE, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT,
+        VLAN_MAP_SIZE,
+    },
+    meter::METERS_PER_PORT,
 };
 
 use super::{DatapathError, feature, watch};
@@ -34,6 +38,12 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
         .map_max_entries(map::PORT_LINKS, config.port_slots)
         .map_max_entries(map::PORT_RECORDS, config.port_slots)
         .map_max_entries(map::STATS, config.port_slots)
+        .map_max_entries(map::VLANS, config.port_slots)
+        .map_max_entries(map::VLAN_MAP, VLAN_MAP_SIZE)
+        .map_max_entries(map::METERS, config.port_slots * METERS_PER_PORT)
+        .map_max_entries(map::MIRRORS, MIRROR_SESSIONS)
+        .map_max_entries(map::NEIGHS, NEIGHS_SIZE)
+        .map_max_entries(map::NOTES, config.port_slots)
         .map_max_entries(map::FDB, config.fdb_size)
         .map_max_entries(map::FDB_RING, config.fdb_size * RING_FACTOR)
         .load(OBJECT)?;

@@ -4,13 +4,18 @@ use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use vswitch_common::{
+    addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::PortLink,
     map,
+    meter::Meter,
+    mirror::MirrorSession,
+    neigh::NeighKey,
     port::{PortConfig, Slot},
-    record::PortRecord,
+    record::{Note, PortRecord},
     stats::PortStats,
+    vlan::{PortVlans, TranslateKey},
 };
 
 use super::DatapathError;
@@ -25,6 +30,12 @@ pub struct Tables {
     port_records: Array<MapData, PortRecord>,
     stats: PerCpuArray<MapData, PortStats>,
     pub(super) fdb: HashMap<MapData, FdbKey, FdbEntry>,
+    pub(super) vlans: Array<MapData, PortVlans>,
+    pub(super) vlan_map: HashMap<MapData, TranslateKey, u16>,
+    pub(super) meters: Array<MapData, Meter>,
+    pub(super) mirrors: Array<MapData, MirrorSession>,
+    pub(super) neighs: HashMap<MapData, NeighKey, MacAddr>,
+    notes: Array<MapData, Note>,
 }
 
 impl Tables {
@@ -42,6 +53,12 @@ impl Tables {
             port_records: open(switch, map::PORT_RECORDS, |data| Array::try_from(Map::Array(data)))?,
             stats: open(switch, map::STATS, |data| PerCpuArray::try_from(Map::PerCpuArray(data)))?,
             fdb: open(switch, map::FDB, |data| HashMap::try_from(Map::HashMap(data)))?,
+            vlans: open(switch, map::VLANS, |data| Array::try_from(Map::Array(data)))?,
+            vlan_map: open(switch, map::VLAN_MAP, |data| HashMap::try_from(Map::HashMap(data)))?,
+            meters: open(switch, map::METERS, |data| Array::try_from(Map::Array(data)))?,
+            mirrors: open(switch, map::MIRRORS, |data| Array::try_from(Map::Array(data)))?,
+            neighs: open(switch, map::NEIGHS, |data| HashMap::try_from(Map::HashMap(data)))?,
+            notes: open(switch, map::NOTES, |data| Array::try_from(Map::Array(data)))?,
         })
     }
 
@@ -120,6 +137,16 @@ impl Tables {
     /// Remembers it.
     pub fn set_record(&mut self, slot: Slot, record: &PortRecord) -> Result<(), DatapathError> {
         Ok(self.port_records.set(u32::from(slot), record, 0)?)
+    }
+
+    /// What the user wrote about a port, or, for slot 0, about the switch.
+    pub fn note(&self, slot: Slot) -> Result<Note, DatapathError> {
+        Ok(self.notes.get(&u32::from(slot), 0)?)
+    }
+
+    /// Keeps it.
+    pub fn set_note(&mut self, slot: Slot, note: &Note) -> Result<(), DatapathError> {
+        Ok(self.notes.set(u32::from(slot), note, 0)?)
     }
 
     /// A port's counters, summed over all CPUs.

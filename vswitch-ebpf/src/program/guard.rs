@@ -1,0 +1,1 @@
+//! Guards shut a port.
