@@ -112,6 +112,23 @@ pub struct Note {
 
 const _: () = assert!(size_of::<Note>() == 120);
 
+impl Note {
+    /// Nothing was written.
+    pub const EMPTY: Self = Self { text: [0; 120] };
+    /// Bytes that a text may have.
+    pub const MAX_LEN: usize = 120;
+
+    /// A text, cut to fit.
+    pub fn new(text: &str) -> Self {
+        Self { text: pack(text) }
+    }
+
+    /// The text; empty if nothing was written.
+    pub fn text(&self) -> &str {
+        unpack(&self.text)
+    }
+}
+
 /// A text as it is kept in a record: cut to fit, padded with zeroes.
 pub fn pack<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];

@@ -216,7 +216,7 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
     let Question { config, ethernet, key, outer, vlan, slot, ingress, now, validity, .. } = question;
     let entry = tables::fdb_get(FdbKey::new(ethernet.destination, *vlan)).or_else(|| {
         // The addresses of the ports' own devices are in no VLAN.
-        if *vlan == 0 { None } else { tables::fdb_get(FdbKey::new(ethernet.destination, 0)) }
+        if *vlan == 0 { None } else { tables::fdb_local(ethernet.destination) }
     });
     let rows = match &entry {
         Some(entry) => tables::rows(entry.slot),

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use vswitch_common::{
     addr::MacAddr,
     config::{SwitchConfig, SwitchState},
-    fdb::{FdbEntry, FdbKey},
+    fdb::{FdbEntry, FdbKey, FdbKind},
     flow::FlowEntry,
     link::PortLink,
     map::FLOW_SLOTS,
@@ -117,6 +117,12 @@ pub fn stats(slot: Slot) -> Option<&'static mut PortStats> {
 pub fn fdb_get(key: FdbKey) -> Option<&'static mut FdbEntry> {
     // SAFETY: see above.
     FDB.get_ptr_mut(key).map(|value| unsafe { &mut *value })
+}
+
+/// The entry of an address, if it is a port device's own: those are in no VLAN.
+#[inline(always)]
+pub fn fdb_local(mac: MacAddr) -> Option<&'static mut FdbEntry> {
+    fdb_get(FdbKey::new(mac, 0)).filter(|entry| matches!(entry.kind(), FdbKind::Local))
 }
 
 /// Adds or replaces the entry of an address; `false` if the table is full.

@@ -10,6 +10,7 @@ mod several;
 pub mod switch;
 pub mod usage;
 pub mod value;
+pub mod vlan;
 
 use clap::{Parser, Subcommand};
 
@@ -56,6 +57,9 @@ pub enum Noun {
     /// The forwarding database: which address is behind which port
     #[command(subcommand)]
     Fdb(fdb::FdbCommand),
+    /// VLANs: which ports are in them
+    #[command(subcommand)]
+    Vlan(vlan::VlanCommand),
     /// Network namespaces, the same as those of `ip netns`
     #[command(subcommand)]
     Ns(ns::NsCommand),
@@ -73,6 +77,7 @@ impl Noun {
             Self::Switch(command) => switch::run(command).await,
             Self::Port(command) => port::run(command).await,
             Self::Fdb(command) => fdb::run(command).await,
+            Self::Vlan(command) => vlan::run(command).await,
             Self::Ns(command) => ns::run(command).await,
             Self::Link(command) => link::run(command).await,
             Self::Monitor(args) => monitor::run(args, json).await,

@@ -33,7 +33,16 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     locked        admit only sources that are in the FDB on this port [off]\n\
     Others:\n  \
     state=forwarding|learning|blocking|disabled\n  \
-    redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all";
+    redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all\n  \
+    description=TEXT    what the port is for\n\
+    VLANs (with `vswitch switch set SW vlan-filtering=on`; sets such as `1,10-20`, `all`, `none`):\n  \
+    access=VID          in one VLAN, without tags: short for pvid=VID untagged=VID tagged=none\n  \
+    trunk=SET           frames of these VLANs have tags; others are dropped, but for:\n  \
+    native=VID          the VLAN of a trunk's untagged frames\n  \
+    pvid=VID|none       VLAN of untagged frames that come in; `none` drops them\n  \
+    tagged=SET          VLANs whose frames leave with a tag\n  \
+    untagged=SET        VLANs whose frames leave without one\n  \
+    vlan-map=W:I,...    VLAN W on the wire is VLAN I in the switch, both ways; or `none`";
 
 /// What to do with ports.
 #[derive(Debug, Subcommand)]
@@ -254,6 +263,7 @@ fn details(views: &[PortView]) -> Result<Report> {
                 if view.redirect == "peer" { "straight to the peer" } else { "by the device" }
             ),
             format!("options    {}", options(view)),
+            format!("vlans      {}", vlans(view)),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
                 "           {} forwarded, {} flooded, {} to the host, {} dropped",
@@ -264,6 +274,9 @@ fn details(views: &[PortView]) -> Result<Report> {
             ),
             format!("sent       {} frames, {} bytes", counters.tx_frames, counters.tx_bytes),
         ];
+        if !view.description.is_empty() {
+            lines.insert(1, format!("for        {}", view.description));
+        }
         for (title, counts) in [("dropped", &counters.drops), ("not sent", &counters.tx_drops)] {
             lines.extend(counts.iter().map(|(reason, count)| format!("{title:<10} {count} {reason}")));
         }
@@ -293,12 +306,18 @@ fn options(view: &PortView) -> String {
     words.join(" ")
 }
 
+fn vlans(view: &PortView) -> String {
+    let pvid = view.pvid.map_or_else(|| "none".to_owned(), |pvid| pvid.to_string());
+    format!("pvid={pvid} untagged={} tagged={} vlan-map={}", view.untagged, view.tagged, view.vlan_map)
+}
+
 /// The keys that differ from what a new port has.
 fn unusual(view: &PortView) -> String {
-    let words: Vec<String> = FLAGS
+    let mut words: Vec<String> = FLAGS
         .iter()
         .filter(|(name, bit)| view.options[name] != (vswitch_common::port::flag::DEFAULT & bit != 0))
         .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
         .collect();
+    words.extend(view.unusual_vlans());
     words.join(" ")
 }

@@ -15,6 +15,10 @@ use crate::{
 const KEYS: &str = "Keys:\n  \
     ageing=SECONDS        lifetime of a learned address after its last frame; 0 = for ever (300)\n  \
     group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host (0)\n  \
+    vlan-filtering=on|off frames stay within their VLAN (off: tags pass untouched)\n  \
+    vlan-protocol=P       802.1q, or 802.1ad: which tags count; others are payload (802.1q)\n  \
+    default-pvid=VID      VLAN of untagged frames at a new port; none = a new port is in no VLAN (1)\n  \
+    description=TEXT      what the switch is for\n  \
     fdb-size=N            room for addresses, only with `add` (32768)\n  \
     port-slots=N          room for ports plus one, only with `add` (2048)";
 
@@ -117,8 +121,12 @@ fn summary(view: &SwitchView) -> Result<Report> {
         format!("addresses       {} of {}", view.fdb_entries, view.fdb_size),
         format!("ageing          {}", ageing(view)),
         format!("group-fwd-mask  {:#06x}", view.group_fwd_mask),
+        format!("vlan-filtering  {}", vlans(view)),
         format!("link-watch      {}", if view.link_watch { "on" } else { "off" }),
     ];
+    if !view.description.is_empty() {
+        lines.insert(1, format!("for             {}", view.description));
+    }
     if view.fdb_full != 0 {
         lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
     }
@@ -126,6 +134,14 @@ fn summary(view: &SwitchView) -> Result<Report> {
         lines.push("namespace       another one than this command's".to_owned());
     }
     Ok(Report::new(lines.join("\n"), view)?)
+}
+
+fn vlans(view: &SwitchView) -> String {
+    if !view.vlan_filtering {
+        return "off".to_owned();
+    }
+    let pvid = if view.default_pvid == 0 { "none".to_owned() } else { view.default_pvid.to_string() };
+    format!("on, {} tags, default-pvid {pvid}", view.vlan_protocol)
 }
 
 fn ageing(view: &SwitchView) -> String {

@@ -30,6 +30,9 @@ pub enum KeyError {
         /// What is allowed.
         allowed: String,
     },
+    /// The words do not go together; all of the message.
+    #[error("{0}")]
+    Contradiction(String),
     /// The key cannot be changed any more.
     #[error(
         "`{key}` is fixed when a switch is made; make another switch with `vswitch switch add NAME {key}=...`"

@@ -3,3 +3,5 @@
 pub mod keys;
 pub mod port;
 pub mod switch;
+pub mod text;
+pub mod vlan;

@@ -1,8 +1,14 @@
 //! The keys of a port.
 
+pub mod vlan;
+
 use vswitch_common::port::{PortState, Redirect, flag};
 
-use super::keys::{KeyError, KeyValue, unknown};
+use self::vlan::VlanOptions;
+use super::{
+    keys::{KeyError, KeyValue, unknown},
+    text,
+};
 
 /// The keys that are on or off, with their bits, in the order in which they are shown.
 pub const FLAGS: [(&str, u32); 7] = [
@@ -16,7 +22,7 @@ pub const FLAGS: [(&str, u32); 7] = [
 ];
 
 /// What a port is to be like. What is `None` stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortOptions {
     /// Flags to set.
     pub on: u32,
@@ -26,6 +32,10 @@ pub struct PortOptions {
     pub state: Option<PortState>,
     /// How frames leave.
     pub redirect: Option<Redirect>,
+    /// What it is for, in the user's words.
+    pub description: Option<String>,
+    /// Its VLANs.
+    pub vlan: VlanOptions,
 }
 
 impl PortOptions {
@@ -50,12 +60,17 @@ impl PortOptions {
                 if on { (self.on | bit, self.off & !bit) } else { (self.on & !bit, self.off | bit) };
             return Ok(());
         }
+        if self.vlan.set(word)? {
+            return Ok(());
+        }
         match word.key.as_str() {
+            "description" => self.description = Some(text::description(word)?),
             "state" => self.state = Some(state(word)?),
             "redirect" => self.redirect = Some(redirect(word)?),
             other => {
                 let mut known: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
-                known.extend(["state", "redirect"]);
+                known.extend(["state", "redirect", "description"]);
+                known.extend(vlan::KEYS);
                 return Err(unknown(other, "port", &known));
             }
         }

@@ -2,10 +2,23 @@
 
 use vswitch_common::map::{DEFAULT_FDB_SIZE, DEFAULT_PORT_SLOTS, MAX_FDB_SIZE, MAX_PORT_SLOTS};
 
-use super::keys::{KeyError, KeyValue, unknown};
+use super::{
+    keys::{KeyError, KeyValue, unknown},
+    text,
+    vlan::vid,
+};
 
 /// The keys in the order in which they are shown.
-pub const KEYS: [&str; 4] = ["ageing", "fdb-size", "port-slots", "group-fwd-mask"];
+pub const KEYS: [&str; 8] = [
+    "ageing",
+    "fdb-size",
+    "port-slots",
+    "group-fwd-mask",
+    "vlan-filtering",
+    "vlan-protocol",
+    "default-pvid",
+    "description",
+];
 
 /// `BR_DEFAULT_AGEING_TIME` of the Linux bridge, in seconds.
 const DEFAULT_AGEING: u32 = 300;
@@ -15,7 +28,7 @@ const MAX_AGEING: u32 = 40_000_000;
 const RESTRICTED_GROUPS: u32 = 0x7;
 
 /// What a switch is to be like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwitchSpec {
     /// Lifetime of a learned address after its last frame, in seconds; 0 = for ever.
     pub ageing: u32,
@@ -25,6 +38,14 @@ pub struct SwitchSpec {
     pub port_slots: u32,
     /// See [`vswitch_common::config::SwitchConfig::group_fwd_mask`].
     pub group_fwd_mask: u16,
+    /// Whether frames stay within their VLAN.
+    pub vlan_filtering: bool,
+    /// Whether tags are those of 802.1ad rather than of 802.1Q.
+    pub is_8021ad: bool,
+    /// The VLAN of untagged frames at a new port; 0 = a new port is in no VLAN.
+    pub default_pvid: u16,
+    /// What it is for, in the user's words.
+    pub description: String,
 }
 
 impl Default for SwitchSpec {
@@ -34,6 +55,10 @@ impl Default for SwitchSpec {
             fdb_size: DEFAULT_FDB_SIZE,
             port_slots: DEFAULT_PORT_SLOTS,
             group_fwd_mask: 0,
+            vlan_filtering: false,
+            is_8021ad: false,
+            default_pvid: 1,
+            description: String::new(),
         }
     }
 }
@@ -68,9 +93,33 @@ impl SwitchSpec {
         match word.key.as_str() {
             "ageing" => self.ageing = word.number(0, MAX_AGEING)?,
             "group-fwd-mask" => self.group_fwd_mask = mask(word)?,
+            "vlan-filtering" => self.vlan_filtering = word.switch()?,
+            "vlan-protocol" => self.is_8021ad = protocol(word)?,
+            "default-pvid" => self.default_pvid = default_pvid(word)?,
+            "description" => self.description = text::description(word)?,
             other => return Err(unknown(other, "switch", &KEYS)),
         }
         Ok(())
+    }
+}
+
+fn protocol(word: &KeyValue) -> Result<bool, KeyError> {
+    match word.value.to_ascii_lowercase().as_str() {
+        "802.1q" => Ok(false),
+        "802.1ad" => Ok(true),
+        _ => Err(word.refuse("`802.1q` or `802.1ad`")),
+    }
+}
+
+/// The word for a protocol of tags.
+pub fn protocol_word(is_8021ad: bool) -> &'static str {
+    if is_8021ad { "802.1ad" } else { "802.1q" }
+}
+
+fn default_pvid(word: &KeyValue) -> Result<u16, KeyError> {
+    match word.value.as_str() {
+        "0" | "none" => Ok(0),
+        text => vid(text).ok_or_else(|| word.refuse("a VLAN from 1 to 4094, or `none`")),
     }
 }
 
@@ -99,9 +148,17 @@ mod tests {
 
     #[test]
     fn wrong_words_are_refused() {
-        for wrong in
-            ["ageing=-1", "ageing=x", "fdb-size=1", "port-slots=99999", "group-fwd-mask=1", "colour=red"]
-        {
+        for wrong in [
+            "ageing=-1",
+            "ageing=x",
+            "fdb-size=1",
+            "port-slots=99999",
+            "group-fwd-mask=1",
+            "colour=red",
+            "vlan-filtering=yes",
+            "vlan-protocol=802.1x",
+            "default-pvid=4095",
+        ] {
             assert!(SwitchSpec::default().with(&words(&[wrong])).is_err(), "{wrong}");
         }
         assert_eq!(

@@ -121,6 +121,22 @@ pub enum ControlError {
         /// The MTU.
         mtu: u32,
     },
+    /// As `br_vlan_set_default_pvid` of Linux.
+    #[error(
+        "`default-pvid` cannot change while VLANs are filtered, since it moves ports; turn that off first with \
+         `vswitch switch set {0} vlan-filtering=off`"
+    )]
+    DefaultPvid(String),
+    /// A VLAN that the port is not in.
+    #[error("port `{port}` is not in VLAN {vid}; it is in {vids}")]
+    NoVlan {
+        /// The port.
+        port: String,
+        /// The VLAN.
+        vid: String,
+        /// Its VLANs.
+        vids: String,
+    },
     /// Out of the range of VLAN identifiers.
     #[error(
         "VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out"

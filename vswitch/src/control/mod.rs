@@ -8,6 +8,7 @@ pub mod opened;
 pub mod port;
 pub mod repair;
 pub mod switch;
+pub mod vlan;
 
 pub use error::ControlError;
 pub use opened::Opened;

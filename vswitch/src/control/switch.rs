@@ -1,11 +1,18 @@
 //! Switches: made, removed, listed, changed.
 
 use serde::Serialize;
-use vswitch_common::config::SwitchConfig;
+use vswitch_common::{
+    config::{SwitchConfig, switch_flag},
+    fdb::FdbKind,
+    record::Note,
+};
 
-use super::{ControlError, Opened, fdb, opened::links, port};
+use super::{ControlError, Opened, fdb, opened::links, port, vlan};
 use crate::{
-    config::{keys::KeyValue, switch::SwitchSpec},
+    config::{
+        keys::KeyValue,
+        switch::{SwitchSpec, protocol_word},
+    },
     datapath::{DatapathError, Store, Tables, clock, object, watch},
     host::{Host, Netns, Uninterrupted},
     name::SwitchName,
@@ -31,6 +38,14 @@ pub struct SwitchView {
     pub ageing: u32,
     /// See [`SwitchConfig::group_fwd_mask`].
     pub group_fwd_mask: u16,
+    /// Whether frames stay within their VLAN.
+    pub vlan_filtering: bool,
+    /// `802.1q` or `802.1ad`: which tags count.
+    pub vlan_protocol: &'static str,
+    /// The VLAN of untagged frames at a new port; 0 = a new port is in no VLAN.
+    pub default_pvid: u16,
+    /// What the user wrote about it.
+    pub description: String,
     /// Whether the kernel tells the switch when a port's device goes down.
     pub link_watch: bool,
     /// Addresses that were not learned because the FDB was full.
@@ -45,7 +60,11 @@ pub fn add(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
     let config = config_of(&spec)?;
     let prepared = store.prepare(name, &lock)?;
     let made = object::load(&prepared, &config)
-        .and_then(|()| Tables::open(&prepared)?.set_config(&config))
+        .and_then(|()| {
+            let mut tables = Tables::open(&prepared)?;
+            tables.set_note(0, &Note::new(&spec.description))?;
+            tables.set_config(&config)
+        })
         .and_then(|()| store.publish(name, &prepared));
     if let Err(error) = made {
         store.discard(&prepared)?;
@@ -98,18 +117,29 @@ pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
     let _lock = store.lock()?;
     let _whole = Uninterrupted::begin();
     let mut opened = Opened::find_anywhere(store, name)?;
-    let spec = spec_of(&opened.config).changed(words)?;
+    let before = spec_of(&opened)?;
+    let spec = before.clone().changed(words)?;
+    if spec.default_pvid != before.default_pvid {
+        vlan::change_default_pvid(&mut opened, &spec)?;
+    }
     opened.config.ageing_jiffies = u64::from(spec.ageing) * u64::from(opened.config.hz);
     opened.config.cache_shift = SwitchConfig::cache_shift_for(opened.config.ageing_jiffies);
     opened.config.group_fwd_mask = spec.group_fwd_mask;
+    opened.config.flags = opened.config.flags & !VLAN_FLAGS | vlan_flags(&spec);
+    opened.config.default_pvid = spec.default_pvid;
+    opened.tables.set_note(0, &Note::new(&spec.description))?;
     opened.tables.set_config(&opened.config)?;
+    if (spec.vlan_filtering, spec.is_8021ad) != (before.vlan_filtering, before.is_8021ad) {
+        // What was learned is of other VLANs now.
+        opened.tables.fdb_remove(|_, entry| entry.kind() == FdbKind::Dynamic)?;
+    }
     Ok(())
 }
 
 /// One switch.
 pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError> {
     let opened = Opened::find_anywhere(store, name)?;
-    let spec = spec_of(&opened.config);
+    let spec = spec_of(&opened)?;
     Ok(SwitchView {
         name: name.to_string(),
         here: opened.config.netns_cookie == Netns::current()?.cookie()?,
@@ -119,6 +149,10 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         port_slots: spec.port_slots,
         ageing: spec.ageing,
         group_fwd_mask: spec.group_fwd_mask,
+        vlan_filtering: spec.vlan_filtering,
+        vlan_protocol: protocol_word(spec.is_8021ad),
+        default_pvid: spec.default_pvid,
+        description: spec.description,
         link_watch: watch::is_on(&opened.directory),
         fdb_full: opened.tables.state()?.fdb_full,
     })
@@ -143,11 +177,11 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
         hz,
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,
-        flags: 0,
+        flags: vlan_flags(spec),
         fdb_share: spec.fdb_size,
         hold_jiffies: 0,
         move_limit: 0,
-        default_pvid: 1,
+        default_pvid: spec.default_pvid,
         acl_bank: 0,
         acl_masks: 0,
         mirrors: 0,
@@ -155,12 +189,25 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
     })
 }
 
-fn spec_of(config: &SwitchConfig) -> SwitchSpec {
+/// The bits that follow from the specification.
+const VLAN_FLAGS: u32 = switch_flag::VLAN_FILTERING | switch_flag::VLAN_8021AD;
+
+fn vlan_flags(spec: &SwitchSpec) -> u32 {
+    let bit = |wanted, bit| if wanted { bit } else { 0 };
+    bit(spec.vlan_filtering, switch_flag::VLAN_FILTERING) | bit(spec.is_8021ad, switch_flag::VLAN_8021AD)
+}
+
+fn spec_of(opened: &Opened) -> Result<SwitchSpec, ControlError> {
+    let config = &opened.config;
     let hz = u64::from(config.hz.max(1));
-    SwitchSpec {
+    Ok(SwitchSpec {
         ageing: u32::try_from(config.ageing_jiffies / hz).unwrap_or(u32::MAX),
         fdb_size: config.fdb_size,
         port_slots: config.port_slots,
         group_fwd_mask: config.group_fwd_mask,
-    }
+        vlan_filtering: config.has(switch_flag::VLAN_FILTERING),
+        is_8021ad: config.has(switch_flag::VLAN_8021AD),
+        default_pvid: config.default_pvid,
+        description: opened.tables.note(0)?.text().to_owned(),
+    })
 }

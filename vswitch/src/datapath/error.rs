@@ -105,6 +105,9 @@ pub enum DatapathError {
     /// The FDB is full.
     #[error("the FDB is full; remove addresses or make the switch with a larger `fdb-size`")]
     FdbFull,
+    /// The VLAN translations are.
+    #[error("the switch has room for 2048 VLAN translations, all taken; remove some with `vlan-map=none`")]
+    VlanMapFull,
 }
 
 impl DatapathError {

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod object;
 pub mod store;
 pub mod tables;
+mod vlan;
 pub mod watch;
 
 pub use error::DatapathError;

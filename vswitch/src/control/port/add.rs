@@ -6,15 +6,17 @@ use vswitch_common::{
     addr::MacAddr,
     fdb::{FdbKey, FdbKind},
     port::{PortConfig, PortState, Slot, flag},
-    record::{PortRecord, pack},
+    record::{Note, PortRecord, pack},
 };
 
 use super::{
     del, device,
     request::{Place, PortRequest},
     undo::{Step, Undo},
+    vlan,
 };
 use crate::{
+    config::port::vlan::PortVlanSpec,
     control::{ControlError, Opened, fdb},
     datapath::{DatapathError, Store, attach},
     host::{Host, HostError, Link, LinkKind, Uninterrupted},
@@ -107,6 +109,9 @@ async fn build(
     row.flags = request.options.apply(flag::DEFAULT);
     row.redirect = device.redirect as u8;
     row.peer_mac = device.peer_mac;
+    let spec = request.options.vlan.apply(&PortVlanSpec::by_default(opened.config.default_pvid))?;
+    vlan::write(opened, slot, &mut row, &spec)?;
+    opened.tables.set_note(slot, &Note::new(request.options.description.as_deref().unwrap_or_default()))?;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;
     add_local(opened, slot, incarnation, device.link.mac)?;

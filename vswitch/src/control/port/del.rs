@@ -7,6 +7,7 @@ use vswitch_common::{
     record::{PortKind, PortRecord, unpack},
 };
 
+use super::rows;
 use crate::{
     control::{
         ControlError, Opened,
@@ -87,6 +88,7 @@ fn clear(store: &Store, opened: &mut Opened, row: &PortRow) -> Result<(), Contro
     remove_namespace(store, opened, &PortRow { record, ..*row })?;
     let incarnation = row.port.incarnation;
     opened.tables.set_port(row.slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
+    rows::forget(opened, row.slot)?;
     Ok(opened.tables.set_record(row.slot, &PortRecord::EMPTY)?)
 }
 

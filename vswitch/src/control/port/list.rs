@@ -10,8 +10,12 @@ use vswitch_common::{
     stats::PortStats,
 };
 
+use super::vlan;
 use crate::{
-    config::port::{FLAGS, state_word},
+    config::port::{
+        FLAGS, state_word,
+        vlan::{PortVlanSpec, map_text},
+    },
     control::{
         ControlError, Opened,
         opened::{Links, PortRow, links},
@@ -50,10 +54,38 @@ pub struct PortView {
     pub peer_ifname: Option<String>,
     /// The address of the interface at the other end.
     pub peer_mac: Option<String>,
+    /// The VLAN that a new port of the switch is in.
+    #[serde(skip)]
+    pub default_pvid: u16,
+    /// What the user wrote about it.
+    pub description: String,
+    /// The VLAN of untagged frames; `None` if they are dropped.
+    pub pvid: Option<u16>,
+    /// VLANs whose frames leave with a tag, such as `10-20,30`, or `none`.
+    pub tagged: String,
+    /// VLANs whose frames leave without one.
+    pub untagged: String,
+    /// Translations `WIRE:INSIDE,...`, or `none`.
+    pub vlan_map: String,
     /// The keys that are on or off.
     pub options: BTreeMap<&'static str, bool>,
     /// What went through.
     pub counters: Counters,
+}
+
+impl PortView {
+    /// The words about VLANs by which the port differs from a new one.
+    pub fn unusual_vlans(&self) -> Vec<String> {
+        let default = PortVlanSpec::by_default(self.default_pvid);
+        let pvid = |pvid: Option<u16>| pvid.map_or_else(|| "none".to_owned(), |pvid| pvid.to_string());
+        let words = [
+            ("pvid", pvid(self.pvid), pvid(default.pvid)),
+            ("untagged", self.untagged.clone(), default.untagged.to_string()),
+            ("tagged", self.tagged.clone(), default.tagged.to_string()),
+            ("vlan-map", self.vlan_map.clone(), map_text(&default.map)),
+        ];
+        words.iter().filter(|(_, is, was)| is != was).map(|(key, is, _)| format!("{key}={is}")).collect()
+    }
 }
 
 /// What went through a port since it was made.
@@ -110,6 +142,7 @@ pub async fn list_all(store: &Store, host: &Host) -> Result<Vec<PortView>, Contr
 
 fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
     let link = opened.device(row, links);
+    let vlan = vlan::read(opened, row.slot, &row.port)?;
     let text = |bytes: &[u8]| Some(unpack(bytes).to_owned()).filter(|text| !text.is_empty());
     Ok(PortView {
         switch: opened.name.to_string(),
@@ -125,6 +158,12 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         pid: Some(row.record.pid).filter(|pid| *pid != 0),
         peer_ifname: text(&row.record.peer_ifname),
         peer_mac: Some(row.port.peer_mac).filter(|mac| !mac.is_zero()).map(|mac| mac.to_string()),
+        description: opened.tables.note(row.slot)?.text().to_owned(),
+        default_pvid: opened.config.default_pvid,
+        pvid: vlan.pvid,
+        tagged: vlan.tagged.to_string(),
+        untagged: vlan.untagged.to_string(),
+        vlan_map: map_text(&vlan.map),
         options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
         counters: counters(&opened.tables.stats(row.slot)?),
     })

@@ -5,5 +5,7 @@ pub mod del;
 mod device;
 pub mod list;
 pub mod request;
+mod rows;
 pub mod set;
 mod undo;
+pub mod vlan;

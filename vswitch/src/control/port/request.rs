@@ -200,7 +200,7 @@ mod tests {
         assert!(request(tap()).check().is_ok());
         assert!(PortRequest { ips, ..request(tap()) }.check().is_err());
         let options = PortOptions { redirect: Some(Redirect::Peer), ..PortOptions::default() };
-        assert!(PortRequest { options, ..request(Place::Dev) }.check().is_err());
+        assert!(PortRequest { options: options.clone(), ..request(Place::Dev) }.check().is_err());
         assert!(PortRequest { options, ..request(netns()) }.check().is_ok());
     }
 }

@@ -2,9 +2,10 @@
 
 use vswitch_common::{
     port::{PortState, Redirect},
-    record::PortKind,
+    record::{Note, PortKind},
 };
 
+use super::vlan;
 use crate::{
     config::port::PortOptions,
     control::{ControlError, Opened, opened::links},
@@ -45,6 +46,13 @@ pub async fn set(
             opened.tables.set_port(row.slot, &port)?;
             opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
         }
+    }
+    if !options.vlan.is_empty() {
+        let spec = options.vlan.apply(&vlan::read(&opened, row.slot, &port)?)?;
+        vlan::write(&mut opened, row.slot, &mut port, &spec)?;
+    }
+    if let Some(text) = &options.description {
+        opened.tables.set_note(row.slot, &Note::new(text))?;
     }
     opened.tables.set_port(row.slot, &port)?;
     Ok(())

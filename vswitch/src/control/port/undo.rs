@@ -5,6 +5,7 @@ use vswitch_common::{
     record::PortRecord,
 };
 
+use super::rows;
 use crate::{
     control::Opened,
     datapath::attach,
@@ -65,6 +66,7 @@ async fn back(step: &Step, host: &Host, opened: &mut Opened) -> anyhow::Result<(
             opened.tables.clear_index(ifindex)?;
             opened.tables.set_port(*slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
             opened.tables.fdb_remove_port(*slot)?;
+            rows::forget(opened, *slot)?;
             opened.tables.set_record(*slot, &PortRecord::EMPTY)?;
         }
         Step::Attached(slot, name) => attach::detach(&opened.directory, *slot, Some(name.as_str()))?,

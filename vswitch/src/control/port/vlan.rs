@@ -1,0 +1,54 @@
+//! The VLANs of a port, between the words and the maps.
+
+use vswitch_common::{
+    port::{PortConfig, Slot, flag},
+    vlan::PortVlans,
+};
+
+use crate::{
+    config::port::vlan::PortVlanSpec,
+    control::{ControlError, Opened},
+};
+
+/// The VLANs in which a port is.
+pub fn read(opened: &Opened, slot: Slot, port: &PortConfig) -> Result<PortVlanSpec, ControlError> {
+    let vlans = opened.tables.port_vlans(slot)?;
+    let map = if port.has(flag::TRANSLATE) { opened.tables.vlan_map(slot)? } else { Vec::new() };
+    Ok(PortVlanSpec {
+        pvid: Some(port.pvid).filter(|pvid| *pvid != 0),
+        tagged: vlans.vids().filter(|vid| !vlans.is_untagged(*vid)).collect(),
+        untagged: vlans.vids().filter(|vid| vlans.is_untagged(*vid)).collect(),
+        map,
+    })
+}
+
+/// Writes the VLANs in which a port is to be. What of it is in the port's row is changed in `port` only, which the caller
+/// writes.
+pub fn write(
+    opened: &mut Opened,
+    slot: Slot,
+    port: &mut PortConfig,
+    spec: &PortVlanSpec,
+) -> Result<(), ControlError> {
+    let mut vlans = PortVlans::EMPTY;
+    for (set, is_untagged) in [(&spec.tagged, false), (&spec.untagged, true)] {
+        set.iter().for_each(|vid| vlans.insert(vid, is_untagged));
+    }
+    opened.tables.set_vlan_map(slot, &spec.map)?;
+    opened.tables.set_port_vlans(slot, &vlans)?;
+    port.pvid = spec.pvid.unwrap_or(0);
+    port.flags &= !(flag::ACCESS | flag::TRANSLATE);
+    if spec.is_access() {
+        port.flags |= flag::ACCESS;
+    }
+    if !spec.map.is_empty() {
+        port.flags |= flag::TRANSLATE;
+    }
+    Ok(())
+}
+
+/// The row is free: the next port in it begins in no VLAN.
+pub fn clear(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
+    opened.tables.set_vlan_map(slot, &[])?;
+    Ok(opened.tables.set_port_vlans(slot, &PortVlans::EMPTY)?)
+}
