@@ -20,5 +20,6 @@ pub mod sandbox;
 pub mod state;
 pub mod topology;
 pub mod transfer;
+pub mod vlan_model;
 pub mod vswitch;
 pub mod wait;

@@ -17,6 +17,10 @@ pub struct Counters {
     pub flooded: u64,
     /// Of these, handed to the host.
     pub local: u64,
+    /// Of these, questions that the switch answered itself.
+    pub answered: u64,
+    /// Copies for mirror sessions out.
+    pub mirrored: u64,
     /// Frames and copies out.
     pub tx_frames: u64,
     /// Of the frames in, those that went nowhere, by reason.
@@ -42,6 +46,8 @@ impl Counters {
             forwarded: number("forwarded"),
             flooded: number("flooded"),
             local: number("local"),
+            answered: number("answered"),
+            mirrored: number("mirrored"),
             tx_frames: number("tx_frames"),
             drops: reasons("drops"),
             tx_drops: reasons("tx_drops"),
@@ -69,8 +75,8 @@ pub fn counters(cli: &Cli, switch: &str) -> Snapshot {
         .map(|row| (row["port"].as_str().expect("port").to_owned(), Counters::parse(&row["counters"])))
         .collect();
     for (port, counters) in &snapshot {
-        let ended =
-            counters.forwarded + counters.flooded + counters.local + counters.drops.values().sum::<u64>();
+        let Counters { forwarded, flooded, local, answered, drops, .. } = counters;
+        let ended = forwarded + flooded + local + answered + drops.values().sum::<u64>();
         assert_eq!(counters.rx_frames, ended, "port `{port}` lost count: {counters:?}");
     }
     snapshot

@@ -266,10 +266,11 @@ fn details(views: &[PortView]) -> Result<Report> {
             format!("vlans      {}", vlans(view)),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
-                "           {} forwarded, {} flooded, {} to the host, {} dropped",
+                "           {} forwarded, {} flooded, {} to the host, {} answered, {} dropped",
                 counters.forwarded,
                 counters.flooded,
                 counters.local,
+                counters.answered,
                 dropped(counters)
             ),
             format!("sent       {} frames, {} bytes", counters.tx_frames, counters.tx_bytes),

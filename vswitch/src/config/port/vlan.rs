@@ -61,7 +61,8 @@ impl PortVlanSpec {
 /// What is to change about a port's VLANs. What is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VlanOptions {
-    pvid: Option<Option<u16>>,
+    /// 0 = none.
+    pvid: Option<u16>,
     tagged: Option<VidSet>,
     untagged: Option<VidSet>,
     map: Option<Vec<(u16, u16)>>,
@@ -71,24 +72,24 @@ impl VlanOptions {
     /// Reads a word; `false` if its key is none of [`KEYS`].
     pub fn set(&mut self, word: &KeyValue) -> Result<bool, KeyError> {
         match word.key.as_str() {
-            "pvid" => self.pvid = Some(vid_or_none(word)?),
+            "pvid" => self.pvid = Some(vid_or_zero(word)?),
             "tagged" => self.tagged = Some(vids(word)?),
             "untagged" => self.untagged = Some(vids(word)?),
             "access" => {
                 let vid = vid(&word.value).ok_or_else(|| word.refuse("a VLAN from 1 to 4094"))?;
                 let spec = PortVlanSpec::access(vid);
-                (self.pvid, self.tagged, self.untagged) =
-                    (Some(spec.pvid), Some(spec.tagged), Some(spec.untagged));
+                (self.pvid, self.tagged, self.untagged) = (Some(vid), Some(spec.tagged), Some(spec.untagged));
             }
             "trunk" => {
                 self.tagged = Some(vids(word)?);
                 // Without `native` a trunk carries tagged frames only.
-                self.pvid = Some(self.pvid.flatten());
+                self.pvid = Some(self.pvid.unwrap_or(0));
                 self.untagged = Some(self.untagged.take().unwrap_or_default());
             }
             "native" => {
-                self.pvid = Some(vid_or_none(word)?);
-                self.untagged = Some(self.pvid.flatten().map(VidSet::one).unwrap_or_default());
+                let vid = vid_or_zero(word)?;
+                self.pvid = Some(vid);
+                self.untagged = Some(Some(vid).filter(|vid| *vid != 0).map(VidSet::one).unwrap_or_default());
             }
             "vlan-map" => self.map = Some(map(word)?),
             _ => return Ok(false),
@@ -104,7 +105,7 @@ impl VlanOptions {
     /// The VLANs of a port that has `before` now.
     pub fn apply(&self, before: &PortVlanSpec) -> Result<PortVlanSpec, KeyError> {
         let spec = PortVlanSpec {
-            pvid: self.pvid.unwrap_or(before.pvid),
+            pvid: self.pvid.map_or(before.pvid, |vid| Some(vid).filter(|vid| *vid != 0)),
             tagged: self.tagged.clone().unwrap_or_else(|| before.tagged.clone()),
             untagged: self.untagged.clone().unwrap_or_else(|| before.untagged.clone()),
             map: self.map.clone().unwrap_or_else(|| before.map.clone()),
@@ -118,12 +119,10 @@ fn vids(word: &KeyValue) -> Result<VidSet, KeyError> {
     word.value.parse().map_err(|error: crate::config::vlan::ParseVidSetError| word.refuse(error.to_string()))
 }
 
-fn vid_or_none(word: &KeyValue) -> Result<Option<u16>, KeyError> {
+fn vid_or_zero(word: &KeyValue) -> Result<u16, KeyError> {
     match word.value.as_str() {
-        "none" | "0" => Ok(None),
-        text => {
-            vid(text).map(Some).ok_or_else(|| word.refuse(format!("a VLAN from 1 to {MAX_VID}, or `none`")))
-        }
+        "none" | "0" => Ok(0),
+        text => vid(text).ok_or_else(|| word.refuse(format!("a VLAN from 1 to {MAX_VID}, or `none`"))),
     }
 }
 

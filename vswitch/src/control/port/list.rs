@@ -101,6 +101,10 @@ pub struct Counters {
     pub flooded: u64,
     /// Of these, handed to the host's stack.
     pub local: u64,
+    /// Of these, questions for an address that the switch answered itself.
+    pub answered: u64,
+    /// Copies that mirror sessions sent out of the port; not in `tx_frames`.
+    pub mirrored: u64,
     /// Frames and copies that left by the port.
     pub tx_frames: u64,
     /// Their bytes.
@@ -191,6 +195,8 @@ fn counters(stats: &PortStats) -> Counters {
         forwarded: stats.forwarded,
         flooded: stats.flooded,
         local: stats.local,
+        answered: stats.answered,
+        mirrored: stats.mirrored,
         tx_frames: stats.tx_frames,
         tx_bytes: stats.tx_bytes,
         drops: named(&stats.drops),
