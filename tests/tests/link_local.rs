@@ -14,7 +14,7 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(each_address, the_mask_lets_pass, not_quite_link_local);
+on_both!(each_address, the_mask_lets_pass, not_quite_link_local, they_need_not_teach);
 
 const fn reserved(last: u8) -> MacAddr {
     MacAddr::new([0x01, 0x80, 0xc2, 0, 0, last])
@@ -61,6 +61,34 @@ fn the_mask_lets_pass(kind: Kind) {
     lan.expect(0, &lldp, &[1, 2]);
     lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[]);
     lan.expect(0, &Frame::new(lan.mac(0), reserved(0x1)), &[]);
+}
+
+/// A switch may be told to learn nothing from what it hands to the host.
+fn they_need_not_teach(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, kind, 3);
+    let knob = |learns: bool| {
+        if kind == Kind::Vswitch {
+            let word = format!("linklocal-learn={}", if learns { "on" } else { "off" });
+            lan.cli().ok(&["switch", "set", &lan.name, &word]);
+        } else {
+            let word = if learns { "0" } else { "1" };
+            ip(&["link", "set", &lan.name, "type", "bridge", "no_linklocal_learn", word]);
+        }
+    };
+    let teaches = |number: u16, destination: MacAddr, reaches: &[usize]| {
+        let source = station(0x700 + number);
+        lan.expect(0, &Frame::new(source, destination), reaches);
+        lan.learned().iter().any(|(mac, _)| *mac == source.to_string())
+    };
+    assert!(teaches(1, reserved(0xe), &[]));
+    knob(false);
+    assert!(!teaches(2, reserved(0xe), &[]));
+    // What is forwarded teaches all the same.
+    assert!(teaches(3, reserved(0), &[1, 2]));
+    assert!(teaches(4, MacAddr::BROADCAST, &[1, 2]));
+    knob(true);
+    assert!(teaches(5, reserved(0xe), &[]));
 }
 
 /// The neighbours of the sixteen addresses are ordinary multicast.

@@ -265,6 +265,37 @@ fn a_change_voids_the_verdicts() {
     lan.expect(0, &plain, &[1]);
 }
 
+/// Each frame and copy counts where it enters and leaves, from the cache and past it; off means that nothing counts.
+#[test]
+fn counters_for_each_port_and_vlan() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = filtering(&sandbox, &[&["access=10"], &["trunk=10,20"], &["access=20"]]);
+    let counted = |port: usize, vlan: u64| {
+        let rows = lan.cli().rows(&["vlan", "list", "lab", "--port", lan.port(port)]);
+        let row = rows.iter().find(|row| row["vlan"] == vlan).unwrap();
+        let number = |name: &str| row["counters"][name].as_u64();
+        number("rx_frames").zip(number("tx_frames")).zip(number("rx_bytes").zip(number("tx_bytes")))
+    };
+    let plain = broadcast(&lan, 0);
+    becomes(&lan, 0, &plain, &plain.clone().tagged(CTAG, 10), &[1]);
+    assert_eq!(counted(0, 10), None);
+    lan.cli().ok(&["switch", "set", "lab", "vlan-stats=on"]);
+    assert_eq!(counted(0, 10), Some(((0, 0), (0, 0))));
+    becomes(&lan, 0, &plain, &plain.clone().tagged(CTAG, 10), &[1]);
+    for sequence in 0..3 {
+        let back = Frame::new(lan.mac(1), lan.mac(0)).sequence(sequence);
+        becomes(&lan, 1, &back.clone().tagged(CTAG, 10), &back, &[0]);
+    }
+    // Of a VLAN that the port is not in.
+    lan.expect(0, &plain.clone().tagged(CTAG, 20), &[]);
+    assert_eq!(counted(0, 10), Some(((1, 3), (60, 180))));
+    assert_eq!(counted(1, 10), Some(((3, 1), (180, 60))));
+    assert_eq!(counted(1, 20), Some(((0, 0), (0, 0))));
+    lan.cli().ok(&["switch", "set", "lab", "vlan-stats=off"]);
+    lan.expect(0, &plain.clone().sequence(9).tagged(CTAG, 20), &[]);
+    assert_eq!(counted(0, 10), None);
+}
+
 /// More ports than one round of a flood has copies, tagged and untagged ones in turn.
 #[test]
 fn a_flood_in_rounds_dresses_each_copy() {

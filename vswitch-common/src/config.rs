@@ -54,6 +54,10 @@ pub mod switch_flag {
     pub const VLAN_8021AD: u32 = 1 << 1;
     /// At least one port has `neigh-suppress` or `proxy-arp`: questions for addresses are looked at.
     pub const NEIGH: u32 = 1 << 2;
+    /// Nothing is learned from link-local frames that are handed to the host.
+    pub const NO_LINKLOCAL_LEARN: u32 = 1 << 3;
+    /// Frames are counted for each port and VLAN.
+    pub const VLAN_STATS: u32 = 1 << 4;
 }
 
 impl SwitchConfig {

@@ -48,6 +48,8 @@ pub mod work {
     pub const MIRROR: u8 = 1 << 3;
     /// The tag changes on the way.
     pub const RETAG: u8 = 1 << 4;
+    /// Counters for each port and VLAN.
+    pub const VLAN_STATS: u8 = 1 << 5;
 }
 
 const _: () = assert!(size_of::<FlowEntry>() == 48);

@@ -35,9 +35,11 @@ pub const MIRRORS: &str = "MIRRORS";
 pub const NEIGHS: &str = "NEIGHS";
 /// Array slot → [`Note`](crate::record::Note), what the user wrote about a port; slot 0 is the switch.
 pub const NOTES: &str = "NOTES";
+/// Per-CPU hash [`PortVlan`](crate::vlan::PortVlan) → [`VlanStats`](crate::vlan::VlanStats); rows are made when counted.
+pub const VLAN_STATS: &str = "VLAN_STATS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 15] = [
+pub const PINNED: [&str; 16] = [
     CONFIG,
     STATE,
     PORTS,
@@ -53,6 +55,7 @@ pub const PINNED: [&str; 15] = [
     MIRRORS,
     NEIGHS,
     NOTES,
+    VLAN_STATS,
 ];
 
 /// Name of the complete switch, attached at tcx ingress of every port.
@@ -80,6 +83,8 @@ pub const FLOW_SLOTS: u32 = 256;
 
 /// VLAN translations of a switch.
 pub const VLAN_MAP_SIZE: u32 = 4096;
+/// Rows of counters for a VLAN at a port.
+pub const VLAN_STATS_SIZE: u32 = 65_536;
 /// Mirror sessions of a switch.
 pub const MIRROR_SESSIONS: u32 = 8;
 /// Known neighbours of a switch.

@@ -11,7 +11,7 @@ use crate::{
     port::PortConfig,
     record::{Note, PortRecord},
     stats::PortStats,
-    vlan::{PortVlans, TranslateKey},
+    vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
 
 // SAFETY: as for all of these, the type is `repr(C)`, `Copy` and 'static, holds integers and arrays of integers only, so
@@ -45,5 +45,9 @@ unsafe impl aya::Pod for NeighKey {}
 unsafe impl aya::Pod for Note {}
 // SAFETY: as above.
 unsafe impl aya::Pod for PortVlans {}
+// SAFETY: as above.
+unsafe impl aya::Pod for PortVlan {}
+// SAFETY: as above.
+unsafe impl aya::Pod for VlanStats {}
 // SAFETY: as above.
 unsafe impl aya::Pod for TranslateKey {}

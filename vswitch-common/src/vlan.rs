@@ -193,6 +193,44 @@ impl TranslateKey {
     }
 }
 
+/// Key of the `VLAN_STATS` map: a VLAN at a port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortVlan {
+    /// The port.
+    pub slot: Slot,
+    /// The VLAN.
+    pub vlan: u16,
+}
+
+const _: () = assert!(size_of::<PortVlan>() == 4);
+
+/// One CPU's counters of a VLAN at a port. Frames of a VLAN that the port is not in do not count.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VlanStats {
+    /// Frames that entered by the port.
+    pub rx_frames: u64,
+    /// Their bytes, as in [`PortStats`](crate::stats::PortStats).
+    pub rx_bytes: u64,
+    /// Frames and copies that left by the port.
+    pub tx_frames: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+}
+
+const _: () = assert!(size_of::<VlanStats>() == 32);
+
+impl VlanStats {
+    /// Adds another CPU's counters.
+    pub fn add(&mut self, other: &Self) {
+        self.rx_frames = self.rx_frames.wrapping_add(other.rx_frames);
+        self.rx_bytes = self.rx_bytes.wrapping_add(other.rx_bytes);
+        self.tx_frames = self.tx_frames.wrapping_add(other.tx_frames);
+        self.tx_bytes = self.tx_bytes.wrapping_add(other.tx_bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

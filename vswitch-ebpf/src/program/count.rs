@@ -1,6 +1,6 @@
 //! The counters: each frame ends in exactly one of its ingress port's.
 
-use vswitch_common::{drop::DropReason, port::Slot, stats::PortStats};
+use vswitch_common::{drop::DropReason, port::Slot, stats::PortStats, vlan::PortVlan};
 use vswitch_ebpf::outcome::Outcome;
 
 use super::tables;
@@ -37,6 +37,24 @@ pub fn sent(slot: Slot, length: u32) {
     let Some(stats) = tables::stats(slot) else { return };
     stats.tx_frames += 1;
     stats.tx_bytes += u64::from(length);
+}
+
+/// A frame of a VLAN came in by a port.
+#[inline(never)]
+pub fn vlan_received(slot: Slot, vlan: u16, length: u32) {
+    if let Some(stats) = tables::vlan_stats(PortVlan { slot, vlan }) {
+        stats.rx_frames += 1;
+        stats.rx_bytes += u64::from(length);
+    }
+}
+
+/// A frame or a copy of a VLAN leaves by a port.
+#[inline(never)]
+pub fn vlan_sent(slot: Slot, vlan: u16, length: u32) {
+    if let Some(stats) = tables::vlan_stats(PortVlan { slot, vlan }) {
+        stats.tx_frames += 1;
+        stats.tx_bytes += u64::from(length);
+    }
 }
 
 /// A copy could not leave by a port.

@@ -6,6 +6,7 @@
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
 use vswitch_common::{
+    config::switch_flag,
     drop::DropReason,
     map::MAX_PORT_SLOTS,
     meter::MeterKind,
@@ -177,9 +178,13 @@ fn dress(round: &mut Round) -> bool {
         return false;
     }
     round.retag = round.pending_retag;
-    if let (Some(port), Some(config)) = (tables::port(u32::from(round.pending_slot)), tables::config())
-        && (port.mirror_out | config.mirrors) != 0
-    {
+    let (Some(port), Some(config)) = (tables::port(u32::from(round.pending_slot)), tables::config()) else {
+        return false;
+    };
+    if config.has(switch_flag::VLAN_STATS) {
+        count::vlan_sent(round.pending_slot, round.vlan, round.length);
+    }
+    if (port.mirror_out | config.mirrors) != 0 {
         mirror::sent(&skb, port, round.vlan, config);
     }
     true

@@ -165,6 +165,9 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
             Outcome::Drop(DropReason::Vlan)
         };
     }
+    if config.has(switch_flag::VLAN_STATS) {
+        count::vlan_received(*slot, *vlan, skb.length());
+    }
     if ingress.flags & (flag::ACL_IN | flag::SPOOF_CHECK) != 0
         && let Err(reason) = policy::enter(skb, *slot, ingress, *vlan)
     {
@@ -173,12 +176,14 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     let source = FdbKey::new(ethernet.source, *vlan);
     let behind = Behind::port(*slot, ingress, link);
     let must_be_known = ingress.has(flag::LOCKED) && !matches!(admitted, Admit::Local);
-    if learns(ingress) || must_be_known {
+    let is_quiet = matches!(admitted, Admit::Local) && config.has(switch_flag::NO_LINKLOCAL_LEARN);
+    let learns = learns(ingress) && !is_quiet;
+    if learns || must_be_known {
         let entry = tables::fdb_get(source);
         if must_be_known && !is_authorised(entry.as_deref(), behind, *now, config.ageing_jiffies) {
             return Outcome::Drop(DropReason::Locked);
         }
-        if learns(ingress) {
+        if learns {
             fdb::learn_source(skb, source, entry, behind, *now, config);
         }
     }
@@ -267,6 +272,7 @@ fn work_of(ingress: &PortConfig, egress: &PortConfig, retag: Retag, config: &Swi
         )
         | bit(ingress.mirror_in | egress.mirror_out | config.mirrors != 0, work::MIRROR)
         | bit(!retag.is_keep(), work::RETAG)
+        | bit(config.has(switch_flag::VLAN_STATS), work::VLAN_STATS)
 }
 
 /// The same as the slow path does for a frame of a plain flow, and in the same order.
@@ -286,6 +292,9 @@ fn work_through(
         && !meter::allows(verdict.ingress, MeterKind::PoliceIn, skb.length())
     {
         return Err(DropReason::Policed);
+    }
+    if verdict.work & work::VLAN_STATS != 0 {
+        count::vlan_received(verdict.ingress, verdict.vlan, skb.length());
     }
     if verdict.work & work::POLICY != 0 {
         policy::enter(skb, verdict.ingress, ingress, verdict.vlan)?;
@@ -311,6 +320,9 @@ fn leave(
     }
     if work & work::POLICE_OUT != 0 && !meter::allows(egress.slot, MeterKind::PoliceOut, skb.length()) {
         return Err(DropReason::Policed);
+    }
+    if work & work::VLAN_STATS != 0 {
+        count::vlan_sent(egress.slot, *vlan, skb.length());
     }
     if work & work::RETAG != 0 && !skb.retag(outer, Retag::KEEP, egress.retag) {
         return Err(DropReason::DeviceDown);

@@ -2,9 +2,9 @@
 //! when it loads the object. Mirror: `vswitch/src/datapath/tables.rs`.
 
 use aya_ebpf::{
-    bindings::BPF_EXIST,
+    bindings::{BPF_EXIST, BPF_F_NO_PREALLOC, BPF_NOEXIST},
     macros::map,
-    maps::{Array, HashMap, PerCpuArray},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
 };
 use vswitch_common::{
     addr::MacAddr,
@@ -12,14 +12,14 @@ use vswitch_common::{
     fdb::{FdbEntry, FdbKey, FdbKind},
     flow::FlowEntry,
     link::PortLink,
-    map::FLOW_SLOTS,
+    map::{FLOW_SLOTS, VLAN_STATS_SIZE},
     meter::{METERS_PER_PORT, Meter, MeterKind},
     mirror::MirrorSession,
     neigh::NeighKey,
     port::{PortConfig, Slot},
     record::{Note, PortRecord},
     stats::PortStats,
-    vlan::{PortVlans, TranslateKey},
+    vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
 
 #[map]
@@ -53,6 +53,10 @@ static METERS: Array<Meter> = Array::with_max_entries(1, 0);
 static MIRRORS: Array<MirrorSession> = Array::with_max_entries(1, 0);
 #[map]
 static NEIGHS: HashMap<NeighKey, MacAddr> = HashMap::with_max_entries(1, 0);
+/// Without preallocation: few VLANs of all that there may be are in use.
+#[map]
+static VLAN_STATS: PerCpuHashMap<PortVlan, VlanStats> =
+    PerCpuHashMap::with_max_entries(VLAN_STATS_SIZE, BPF_F_NO_PREALLOC);
 /// As `PORT_RECORDS`.
 #[map]
 static NOTES: Array<Note> = Array::with_max_entries(1, 0);
@@ -169,6 +173,17 @@ pub fn vlans(slot: Slot) -> Option<&'static PortVlans> {
 pub fn translated(key: TranslateKey) -> Option<u16> {
     // SAFETY: see above.
     unsafe { VLAN_MAP.get(key) }.copied()
+}
+
+/// This CPU's counters of a VLAN at a port; `None` if there is no room for more.
+#[inline(always)]
+pub fn vlan_stats(key: PortVlan) -> Option<&'static mut VlanStats> {
+    if VLAN_STATS.get_ptr_mut(key).is_none() {
+        // Another CPU may have made it meanwhile.
+        let _made = VLAN_STATS.insert(key, VlanStats::default(), u64::from(BPF_NOEXIST));
+    }
+    // SAFETY: as for `stats`.
+    VLAN_STATS.get_ptr_mut(key).map(|value| unsafe { &mut *value })
 }
 
 /// A meter of a port.

@@ -18,6 +18,8 @@ const KEYS: &str = "Keys:\n  \
     vlan-filtering=on|off frames stay within their VLAN (off: tags pass untouched)\n  \
     vlan-protocol=P       802.1q, or 802.1ad: which tags count; others are payload (802.1q)\n  \
     default-pvid=VID      VLAN of untagged frames at a new port; none = a new port is in no VLAN (1)\n  \
+    vlan-stats=on|off     count frames for each port and VLAN; `vlan list` shows them (off)\n  \
+    linklocal-learn=on|off learn sources of link-local frames that are for the host (on)\n  \
     description=TEXT      what the switch is for\n  \
     fdb-size=N            room for addresses, only with `add` (32768)\n  \
     port-slots=N          room for ports plus one, only with `add` (2048)";

@@ -88,12 +88,21 @@ pub async fn run(command: VlanCommand) -> Result<Report> {
 }
 
 fn table(views: &[VlanView]) -> Result<Report> {
-    Ok(Report::table(&["port", "vlan", "pvid", "leaves"], views, |view| {
-        vec![
+    let has_counters = views.iter().any(|view| view.counters.is_some());
+    let header: &[&str] = if has_counters {
+        &["port", "vlan", "pvid", "leaves", "rx", "tx"]
+    } else {
+        &["port", "vlan", "pvid", "leaves"]
+    };
+    Ok(Report::table(header, views, |view| {
+        let counters = view.counters.map(|counters| [counters.rx_frames, counters.tx_frames]);
+        let mut cells = vec![
             view.port.clone(),
             view.vlan.to_string(),
             if view.pvid { "pvid" } else { "" }.to_owned(),
             if view.untagged { "untagged" } else { "tagged" }.to_owned(),
-        ]
+        ];
+        cells.extend(counters.iter().flatten().map(u64::to_string));
+        cells
     })?)
 }

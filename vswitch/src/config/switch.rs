@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The keys in the order in which they are shown.
-pub const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 10] = [
     "ageing",
     "fdb-size",
     "port-slots",
@@ -17,6 +17,8 @@ pub const KEYS: [&str; 8] = [
     "vlan-filtering",
     "vlan-protocol",
     "default-pvid",
+    "vlan-stats",
+    "linklocal-learn",
     "description",
 ];
 
@@ -44,6 +46,10 @@ pub struct SwitchSpec {
     pub is_8021ad: bool,
     /// The VLAN of untagged frames at a new port; 0 = a new port is in no VLAN.
     pub default_pvid: u16,
+    /// Whether frames are counted for each port and VLAN.
+    pub vlan_stats: bool,
+    /// Whether sources of link-local frames are learned.
+    pub linklocal_learn: bool,
     /// What it is for, in the user's words.
     pub description: String,
 }
@@ -58,6 +64,8 @@ impl Default for SwitchSpec {
             vlan_filtering: false,
             is_8021ad: false,
             default_pvid: 1,
+            vlan_stats: false,
+            linklocal_learn: true,
             description: String::new(),
         }
     }
@@ -96,6 +104,8 @@ impl SwitchSpec {
             "vlan-filtering" => self.vlan_filtering = word.switch()?,
             "vlan-protocol" => self.is_8021ad = protocol(word)?,
             "default-pvid" => self.default_pvid = default_pvid(word)?,
+            "vlan-stats" => self.vlan_stats = word.switch()?,
+            "linklocal-learn" => self.linklocal_learn = word.switch()?,
             "description" => self.description = text::description(word)?,
             other => return Err(unknown(other, "switch", &KEYS)),
         }

@@ -44,6 +44,10 @@ pub struct SwitchView {
     pub vlan_protocol: &'static str,
     /// The VLAN of untagged frames at a new port; 0 = a new port is in no VLAN.
     pub default_pvid: u16,
+    /// Whether frames are counted for each port and VLAN.
+    pub vlan_stats: bool,
+    /// Whether sources of link-local frames are learned.
+    pub linklocal_learn: bool,
     /// What the user wrote about it.
     pub description: String,
     /// Whether the kernel tells the switch when a port's device goes down.
@@ -125,7 +129,7 @@ pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
     opened.config.ageing_jiffies = u64::from(spec.ageing) * u64::from(opened.config.hz);
     opened.config.cache_shift = SwitchConfig::cache_shift_for(opened.config.ageing_jiffies);
     opened.config.group_fwd_mask = spec.group_fwd_mask;
-    opened.config.flags = opened.config.flags & !VLAN_FLAGS | vlan_flags(&spec);
+    opened.config.flags = opened.config.flags & !SPEC_FLAGS | spec_flags(&spec);
     opened.config.default_pvid = spec.default_pvid;
     opened.tables.set_note(0, &Note::new(&spec.description))?;
     opened.tables.set_config(&opened.config)?;
@@ -152,6 +156,8 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         vlan_filtering: spec.vlan_filtering,
         vlan_protocol: protocol_word(spec.is_8021ad),
         default_pvid: spec.default_pvid,
+        vlan_stats: spec.vlan_stats,
+        linklocal_learn: spec.linklocal_learn,
         description: spec.description,
         link_watch: watch::is_on(&opened.directory),
         fdb_full: opened.tables.state()?.fdb_full,
@@ -177,7 +183,7 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
         hz,
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,
-        flags: vlan_flags(spec),
+        flags: spec_flags(spec),
         fdb_share: spec.fdb_size,
         hold_jiffies: 0,
         move_limit: 0,
@@ -190,11 +196,17 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
 }
 
 /// The bits that follow from the specification.
-const VLAN_FLAGS: u32 = switch_flag::VLAN_FILTERING | switch_flag::VLAN_8021AD;
+const SPEC_FLAGS: u32 = switch_flag::VLAN_FILTERING
+    | switch_flag::VLAN_8021AD
+    | switch_flag::VLAN_STATS
+    | switch_flag::NO_LINKLOCAL_LEARN;
 
-fn vlan_flags(spec: &SwitchSpec) -> u32 {
+fn spec_flags(spec: &SwitchSpec) -> u32 {
     let bit = |wanted, bit| if wanted { bit } else { 0 };
-    bit(spec.vlan_filtering, switch_flag::VLAN_FILTERING) | bit(spec.is_8021ad, switch_flag::VLAN_8021AD)
+    bit(spec.vlan_filtering, switch_flag::VLAN_FILTERING)
+        | bit(spec.is_8021ad, switch_flag::VLAN_8021AD)
+        | bit(spec.vlan_stats, switch_flag::VLAN_STATS)
+        | bit(!spec.linklocal_learn, switch_flag::NO_LINKLOCAL_LEARN)
 }
 
 fn spec_of(opened: &Opened) -> Result<SwitchSpec, ControlError> {
@@ -208,6 +220,8 @@ fn spec_of(opened: &Opened) -> Result<SwitchSpec, ControlError> {
         vlan_filtering: config.has(switch_flag::VLAN_FILTERING),
         is_8021ad: config.has(switch_flag::VLAN_8021AD),
         default_pvid: config.default_pvid,
+        vlan_stats: config.has(switch_flag::VLAN_STATS),
+        linklocal_learn: !config.has(switch_flag::NO_LINKLOCAL_LEARN),
         description: opened.tables.note(0)?.text().to_owned(),
     })
 }

@@ -1,6 +1,9 @@
 //! VLANs: which ports are in them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use vswitch_common::{config::switch_flag, port::Slot, vlan::VlanStats};
 
 use super::{
     ControlError, Opened,
@@ -25,6 +28,22 @@ pub struct VlanView {
     pub pvid: bool,
     /// Whether frames of the VLAN leave by the port without a tag.
     pub untagged: bool,
+    /// What went through, on a switch with `vlan-stats`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<VlanCounters>,
+}
+
+/// What went through a port of one VLAN.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct VlanCounters {
+    /// Frames that entered by the port.
+    pub rx_frames: u64,
+    /// Their bytes.
+    pub rx_bytes: u64,
+    /// Frames and copies that left by the port.
+    pub tx_frames: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
 }
 
 /// The VLANs of all ports of a switch, or of one.
@@ -40,6 +59,14 @@ pub async fn list(
         Some(name) => vec![opened.row(name, &links)?],
         None => opened.rows()?,
     };
+    let counted: BTreeMap<(Slot, u16), VlanStats> =
+        opened.tables.vlan_stats()?.into_iter().map(|(key, stats)| ((key.slot, key.vlan), stats)).collect();
+    let has_counters = opened.config.has(switch_flag::VLAN_STATS);
+    let counters = |slot, vlan| {
+        let VlanStats { rx_frames, rx_bytes, tx_frames, tx_bytes } =
+            counted.get(&(slot, vlan)).copied().unwrap_or_default();
+        VlanCounters { rx_frames, rx_bytes, tx_frames, tx_bytes }
+    };
     let mut views = Vec::new();
     for row in rows.iter().filter(|row| row.record.pending == 0) {
         let spec = read(&opened, row.slot, &row.port)?;
@@ -51,6 +78,7 @@ pub async fn list(
             vlan,
             pvid: spec.pvid == Some(vlan),
             untagged: spec.untagged.contains(vlan),
+            counters: has_counters.then(|| counters(row.slot, vlan)),
         }));
     }
     Ok(views)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use vswitch_common::{
     addr::MacAddr,
     config::{SwitchConfig, SwitchState},
@@ -15,7 +15,7 @@ use vswitch_common::{
     port::{PortConfig, Slot},
     record::{Note, PortRecord},
     stats::PortStats,
-    vlan::{PortVlans, TranslateKey},
+    vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
 
 use super::DatapathError;
@@ -36,6 +36,7 @@ pub struct Tables {
     pub(super) mirrors: Array<MapData, MirrorSession>,
     pub(super) neighs: HashMap<MapData, NeighKey, MacAddr>,
     notes: Array<MapData, Note>,
+    pub(super) vlan_stats: PerCpuHashMap<MapData, PortVlan, VlanStats>,
 }
 
 impl Tables {
@@ -58,6 +59,9 @@ impl Tables {
             meters: open(switch, map::METERS, |data| Array::try_from(Map::Array(data)))?,
             mirrors: open(switch, map::MIRRORS, |data| Array::try_from(Map::Array(data)))?,
             neighs: open(switch, map::NEIGHS, |data| HashMap::try_from(Map::HashMap(data)))?,
+            vlan_stats: open(switch, map::VLAN_STATS, |data| {
+                PerCpuHashMap::try_from(Map::PerCpuHashMap(data))
+            })?,
             notes: open(switch, map::NOTES, |data| Array::try_from(Map::Array(data)))?,
         })
     }

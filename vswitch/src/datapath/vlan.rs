@@ -3,7 +3,7 @@
 use aya::maps::MapError;
 use vswitch_common::{
     port::Slot,
-    vlan::{PortVlans, TranslateKey},
+    vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
 
 use super::{DatapathError, Tables};
@@ -70,6 +70,35 @@ impl Tables {
             }
         }
         self.void_verdicts()
+    }
+
+    /// The counters of each VLAN at each port that ever counted, summed over all CPUs.
+    pub fn vlan_stats(&self) -> Result<Vec<(PortVlan, VlanStats)>, DatapathError> {
+        let mut all = Vec::new();
+        for row in &self.vlan_stats {
+            let (key, cpus) = match row {
+                Ok(row) => row,
+                Err(MapError::KeyNotFound) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let mut sum = VlanStats::default();
+            cpus.iter().for_each(|cpu| sum.add(cpu));
+            all.push((key, sum));
+        }
+        Ok(all)
+    }
+
+    /// Forgets the counters of a port.
+    pub fn clear_vlan_stats(&mut self, slot: Slot) -> Result<(), DatapathError> {
+        for (key, _) in self.vlan_stats()? {
+            if key.slot == slot {
+                match self.vlan_stats.remove(&key) {
+                    Ok(()) | Err(MapError::KeyNotFound) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn forget(&mut self, key: TranslateKey) -> Result<(), DatapathError> {

@@ -50,5 +50,6 @@ pub fn write(
 /// The row is free: the next port in it begins in no VLAN.
 pub fn clear(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
     opened.tables.set_vlan_map(slot, &[])?;
+    opened.tables.clear_vlan_stats(slot)?;
     Ok(opened.tables.set_port_vlans(slot, &PortVlans::EMPTY)?)
 }
