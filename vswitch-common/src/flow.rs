@@ -55,15 +55,19 @@ pub mod work {
 const _: () = assert!(size_of::<FlowEntry>() == 48);
 
 impl FlowEntry {
-    /// Whether this slot holds a verdict for exactly this flow, made in this generation and period.
+    /// Whether this slot holds a verdict for exactly this flow.
     #[inline(always)]
-    pub const fn matches(&self, key: &FlowKey, generation: u32, period: u32) -> bool {
+    pub const fn is_of(&self, key: &FlowKey) -> bool {
         (self.source.to_bits() ^ key.source.to_bits())
             | (self.destination.to_bits() ^ key.destination.to_bits())
             == 0
             && self.ingress_ifindex == key.ingress_ifindex
-            && self.generation == generation
-            && self.period == period
+    }
+
+    /// Whether the verdict was made in this generation and period.
+    #[inline(always)]
+    pub const fn is_valid(&self, generation: u32, period: u32) -> bool {
+        self.generation == generation && self.period == period
     }
 }
 
@@ -128,11 +132,10 @@ mod tests {
             vlan: 0,
             reserved: 0,
         };
-        assert!(entry.matches(&key, 5, 6));
-        assert!(!entry.matches(&key, 4, 6));
-        assert!(!entry.matches(&key, 5, 7));
-        assert!(!entry.matches(&FlowKey { source: nine, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { destination: nine, ..key }, 5, 6));
-        assert!(!entry.matches(&FlowKey { ingress_ifindex: 9, ..key }, 5, 6));
+        assert!(entry.is_of(&key) && entry.is_valid(5, 6));
+        assert!(!entry.is_valid(4, 6) && !entry.is_valid(5, 7));
+        assert!(!entry.is_of(&FlowKey { source: nine, ..key }));
+        assert!(!entry.is_of(&FlowKey { destination: nine, ..key }));
+        assert!(!entry.is_of(&FlowKey { ingress_ifindex: 9, ..key }));
     }
 }

@@ -14,26 +14,35 @@ mod entry {
         macros::{classifier, raw_tracepoint},
         programs::{RawTracePointContext, TcContext},
     };
-    use vswitch_ebpf::{frame::Frame, outcome::Outcome};
+    use vswitch_ebpf::{frame::Frame, outcome::End};
 
-    use crate::program::{clock, flood, helper, pipeline, skb::Skb, watch};
+    use crate::program::{cached, clock, flood, helper, pipeline, skb::Skb, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
     pub fn vswitch_tc(ctx: TcContext) -> i32 {
         let skb = Skb::new(ctx.skb.skb);
-        let Some(frame) = pipeline::enter(&skb) else {
+        match cached::forward(&skb) {
+            cached::UNKNOWN => decide(&skb),
+            action => action,
+        }
+    }
+
+    /// The long way, out of line: the short one must not pay for its registers and stack.
+    #[inline(never)]
+    fn decide(skb: &Skb) -> i32 {
+        let Some(frame) = pipeline::enter(skb) else {
             // Not a port of this switch (any more): the frame belongs to the host.
             return TC_ACT_UNSPEC;
         };
-        match frame.outcome {
-            Outcome::Forward(egress) => skb.redirect(&egress),
-            Outcome::Flood => flood::flood(&skb, &frame, false),
-            Outcome::FloodKnown => flood::flood(&skb, &frame, true),
+        match frame.outcome.end {
+            End::Forward => skb.leave(&frame.outcome.egress),
+            End::Flood => flood::flood(skb, &frame, false),
+            End::FloodKnown => flood::flood(skb, &frame, true),
             // Further programs on the port may have their say, then the host's stack.
-            Outcome::Answer => helper::redirect(skb.ingress_ifindex()),
-            Outcome::Local => TC_ACT_UNSPEC,
-            Outcome::Drop(_) => TC_ACT_SHOT,
+            End::Answer => helper::redirect(skb.ingress_ifindex()),
+            End::Local => TC_ACT_UNSPEC,
+            End::Drop => TC_ACT_SHOT,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a frame ends. Each outcome has exactly one counter.
+//! Where a frame ends. Each end has exactly one counter.
 
 use vswitch_common::{
     drop::DropReason,
@@ -7,10 +7,24 @@ use vswitch_common::{
 };
 
 /// What becomes of a frame.
+///
+/// A record rather than an enum with values: what an enum does not use is undefined, the compiler copies it all the same,
+/// and the verifier refuses to read a register that was never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub struct Outcome {
+    /// Which end.
+    pub end: End,
+    /// Why, for [`End::Drop`].
+    pub reason: DropReason,
+    /// By which port, for [`End::Forward`].
+    pub egress: Egress,
+}
+
+/// The ends that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
     /// It leaves by one port.
-    Forward(Egress),
+    Forward,
     /// A copy leaves by every eligible port.
     Flood,
     /// The same for a question whose answer is known: not by ports with `neigh-suppress`.
@@ -20,7 +34,34 @@ pub enum Outcome {
     /// It was a question; turned into the answer, it leaves by the ingress port.
     Answer,
     /// It goes nowhere.
-    Drop(DropReason),
+    Drop,
+}
+
+impl Outcome {
+    /// See [`End::Flood`].
+    pub const FLOOD: Self = Self::end(End::Flood);
+    /// See [`End::FloodKnown`].
+    pub const FLOOD_KNOWN: Self = Self::end(End::FloodKnown);
+    /// See [`End::Local`].
+    pub const LOCAL: Self = Self::end(End::Local);
+    /// See [`End::Answer`].
+    pub const ANSWER: Self = Self::end(End::Answer);
+
+    const fn end(end: End) -> Self {
+        Self { end, reason: DropReason::Runt, egress: Egress::NONE }
+    }
+
+    /// See [`End::Forward`].
+    #[inline(always)]
+    pub const fn forward(egress: Egress) -> Self {
+        Self { egress, ..Self::end(End::Forward) }
+    }
+
+    /// See [`End::Drop`].
+    #[inline(always)]
+    pub const fn drop(reason: DropReason) -> Self {
+        Self { reason, ..Self::end(End::Drop) }
+    }
 }
 
 /// The port by which a frame leaves, and how.
@@ -34,4 +75,9 @@ pub struct Egress {
     pub redirect: Redirect,
     /// What becomes of its outer tag.
     pub retag: Retag,
+}
+
+impl Egress {
+    /// No port.
+    pub const NONE: Self = Self { slot: 0, ifindex: 0, redirect: Redirect::Dev, retag: Retag::KEEP };
 }

@@ -1,7 +1,7 @@
 //! The counters: each frame ends in exactly one of its ingress port's.
 
 use vswitch_common::{drop::DropReason, port::Slot, stats::PortStats, vlan::PortVlan};
-use vswitch_ebpf::outcome::Outcome;
+use vswitch_ebpf::outcome::{End, Outcome};
 
 use super::tables;
 
@@ -14,13 +14,24 @@ pub fn received(slot: Slot, length: u32, outcome: &Outcome) {
     let Some(stats) = tables::stats(slot) else { return };
     stats.rx_frames += 1;
     stats.rx_bytes += u64::from(length);
-    match outcome {
-        Outcome::Forward(_) => stats.forwarded += 1,
-        Outcome::Flood | Outcome::FloodKnown => stats.flooded += 1,
-        Outcome::Local => stats.local += 1,
-        Outcome::Answer => stats.answered += 1,
-        Outcome::Drop(reason) => dropped(stats, *reason),
+    match outcome.end {
+        End::Forward => stats.forwarded += 1,
+        End::Flood | End::FloodKnown => stats.flooded += 1,
+        End::Local => stats.local += 1,
+        End::Answer => stats.answered += 1,
+        End::Drop => dropped(stats, outcome.reason),
     }
+}
+
+/// A frame came in by one port and leaves by another.
+#[inline(always)]
+pub fn forwarded(ingress: Slot, egress: Slot, length: u32) {
+    if let Some(stats) = tables::stats(ingress) {
+        stats.rx_frames += 1;
+        stats.rx_bytes += u64::from(length);
+        stats.forwarded += 1;
+    }
+    sent(egress, length);
 }
 
 /// A frame that was counted as flooded turned out to have nowhere to go.

@@ -1,6 +1,7 @@
 //! What touches the kernel: maps, helpers, and the order of the stages.
 
 pub mod cache;
+pub mod cached;
 pub mod clock;
 pub mod count;
 pub mod fdb;

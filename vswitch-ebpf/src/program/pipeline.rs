@@ -1,4 +1,4 @@
-//! The line: cache, or classify → admit → learn → look up → forward → count.
+//! The line for frames without a cached verdict: classify → admit → learn → look up → forward → count.
 
 use vswitch_common::{
     config::{SwitchConfig, switch_flag},
@@ -12,7 +12,7 @@ use vswitch_common::{
 };
 use vswitch_ebpf::{
     frame::{Cast, Ethernet, Frame},
-    outcome::{Egress, Outcome},
+    outcome::{Egress, End, Outcome},
     stage::{
         admit::{Admit, admit, learns},
         egress, forward,
@@ -63,37 +63,17 @@ struct Question<'a> {
 pub fn enter(skb: &Skb) -> Option<Entered> {
     let config = tables::config()?;
     let now = helper::jiffies();
-    let ingress_ifindex = skb.ingress_ifindex();
-    let length = skb.length();
+    let slot = tables::slot_of(skb.ingress_ifindex())?;
     let Some(ethernet) = skb.ethernet() else {
-        let slot = tables::slot_of(ingress_ifindex)?;
-        return Some(finish(skb, slot, Outcome::Drop(DropReason::Runt), config));
+        return Some(finish(skb, slot, Outcome::drop(DropReason::Runt), config));
     };
     let outer = vlan::outer(skb, config);
     if let Some(resumption) = flood::resumed(skb) {
-        return resume(&ethernet, outer, tables::slot_of(ingress_ifindex)?, resumption, config);
+        return resume(&ethernet, outer, slot, resumption, config);
     }
     // Read before anything that a verdict depends on: a change during this frame's journey then voids the verdict.
-    let generation = config.generation.wrapping_add(tables::state()?.generation as u32);
-    let validity = Validity { generation, period: (now >> config.cache_shift) as u32 };
-    let key = FlowKey {
-        source: FdbKey::new(ethernet.source, outer.tag.to_bits()),
-        destination: FdbKey::new(ethernet.destination, 0),
-        ingress_ifindex,
-    };
-    if let Some(verdict) = cache::find(&key, validity, length) {
-        let slot = verdict.ingress;
-        if verdict.work != 0
-            && let Err(reason) = work_through(skb, &outer, &verdict, config)
-        {
-            return Some(finish(skb, slot, Outcome::Drop(reason), config));
-        }
-        count::sent(verdict.egress.slot, length);
-        let outcome = Outcome::Forward(verdict.egress);
-        count::received(slot, length, &outcome);
-        return Some(entered(slot, outcome));
-    }
-    let slot = tables::slot_of(ingress_ifindex)?;
+    let validity = Validity::of(config, tables::state()?, now);
+    let key = cache::key(skb, &ethernet, outer.tag);
     let (ingress, link) = tables::rows(slot)?;
     let vlan = vlan::classify(&outer, slot, ingress, config);
     let outcome =
@@ -114,11 +94,11 @@ fn resume(
     let vlan = vlan::classify(&outer, slot, tables::port(u32::from(slot))?, config);
     let outcome = if vlan == vlan::REFUSED {
         // Its port was taken out of the VLAN meanwhile.
-        Outcome::Drop(DropReason::Vlan)
+        Outcome::drop(DropReason::Vlan)
     } else if suppress {
-        Outcome::FloodKnown
+        Outcome::FLOOD_KNOWN
     } else {
-        Outcome::Flood
+        Outcome::FLOOD
     };
     Some(Entered { slot, vlan, outer, cast: ethernet.cast(), outcome, resumed_after })
 }
@@ -131,11 +111,11 @@ const fn entered(slot: Slot, outcome: Outcome) -> Entered {
 #[inline(always)]
 fn finish(skb: &Skb, slot: Slot, outcome: Outcome, config: &SwitchConfig) -> Entered {
     count::received(slot, skb.length(), &outcome);
-    match outcome {
-        Outcome::Forward(egress) => count::sent(egress.slot, skb.length()),
-        Outcome::Answer => count::sent(slot, skb.length()),
-        Outcome::Drop(reason) => journal::dropped(skb, slot, reason, config),
-        Outcome::Flood | Outcome::FloodKnown | Outcome::Local => {}
+    match outcome.end {
+        End::Forward => count::sent(outcome.egress.slot, skb.length()),
+        End::Answer => count::sent(slot, skb.length()),
+        End::Drop => journal::dropped(skb, slot, outcome.reason, config),
+        End::Flood | End::FloodKnown | End::Local => {}
     }
     entered(slot, outcome)
 }
@@ -148,21 +128,21 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
         mirror::received(skb, ingress, *vlan, config);
     }
     if link.is_shut(*now) {
-        return Outcome::Drop(DropReason::Shut);
+        return Outcome::drop(DropReason::Shut);
     }
     if ingress.has(flag::POLICE_IN) && !meter::allows(*slot, MeterKind::PoliceIn, skb.length()) {
-        return Outcome::Drop(DropReason::Policed);
+        return Outcome::drop(DropReason::Policed);
     }
     let admitted = admit(ethernet, ingress, config.group_fwd_mask);
     if let Admit::Refuse(reason) = admitted {
-        return Outcome::Drop(reason);
+        return Outcome::drop(reason);
     }
     if *vlan == vlan::REFUSED {
         // What is for the host only is of no VLAN; nothing is learned from it then.
         return if matches!(admitted, Admit::Local) {
-            Outcome::Local
+            Outcome::LOCAL
         } else {
-            Outcome::Drop(DropReason::Vlan)
+            Outcome::drop(DropReason::Vlan)
         };
     }
     if config.has(switch_flag::VLAN_STATS) {
@@ -171,7 +151,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if ingress.flags & (flag::ACL_IN | flag::SPOOF_CHECK) != 0
         && let Err(reason) = policy::enter(skb, *slot, ingress, *vlan)
     {
-        return Outcome::Drop(reason);
+        return Outcome::drop(reason);
     }
     let source = FdbKey::new(ethernet.source, *vlan);
     let behind = Behind::port(*slot, ingress, link);
@@ -181,7 +161,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if learns || must_be_known {
         let entry = tables::fdb_get(source);
         if must_be_known && !is_authorised(entry.as_deref(), behind, *now, config.ageing_jiffies) {
-            return Outcome::Drop(DropReason::Locked);
+            return Outcome::drop(DropReason::Locked);
         }
         if learns {
             fdb::learn_source(skb, source, entry, behind, *now, config);
@@ -189,19 +169,19 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     }
     match admitted {
         Admit::Enter => {}
-        Admit::Local => return Outcome::Local,
-        Admit::LearnOnly => return Outcome::Drop(DropReason::NotForwarding),
-        Admit::Refuse(reason) => return Outcome::Drop(reason),
+        Admit::Local => return Outcome::LOCAL,
+        Admit::LearnOnly => return Outcome::drop(DropReason::NotForwarding),
+        Admit::Refuse(reason) => return Outcome::drop(reason),
     }
     if config.has(switch_flag::NEIGH) {
         match neigh::ask(skb, ingress, *vlan) {
             neigh::Question::Other => {}
-            neigh::Question::Known => return flooded(skb, question, Outcome::FloodKnown),
-            neigh::Question::Answered => return Outcome::Answer,
+            neigh::Question::Known => return flooded(skb, question, Outcome::FLOOD_KNOWN),
+            neigh::Question::Answered => return Outcome::ANSWER,
         }
     }
     if ethernet.destination.is_group() {
-        return flooded(skb, question, Outcome::Flood);
+        return flooded(skb, question, Outcome::FLOOD);
     }
     unicast(skb, question)
 }
@@ -211,7 +191,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
 fn flooded(skb: &Skb, question: &Question<'_>, outcome: Outcome) -> Outcome {
     let cast = question.ethernet.cast();
     if question.ingress.has(flag::STORM) && !meter::allows(question.slot, cast.meter(), skb.length()) {
-        return Outcome::Drop(DropReason::Storm);
+        return Outcome::drop(DropReason::Storm);
     }
     outcome
 }
@@ -228,26 +208,26 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         None => None,
     };
     let target = match forward::destination(entry.as_deref(), rows, *now, config.ageing_jiffies) {
-        Destination::Unknown => return flooded(skb, question, Outcome::Flood),
-        Destination::Host => return Outcome::Local,
+        Destination::Unknown => return flooded(skb, question, Outcome::FLOOD),
+        Destination::Host => return Outcome::LOCAL,
         Destination::Port(target) => target,
     };
     let Some((row, _)) = rows else {
-        return flooded(skb, question, Outcome::Flood);
+        return flooded(skb, question, Outcome::FLOOD);
     };
     if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
-        return Outcome::Drop(reason);
+        return Outcome::drop(reason);
     }
     let retag = match vlan::leave(outer, *vlan, target, row, config) {
         Ok(retag) => retag,
-        Err(reason) => return Outcome::Drop(reason),
+        Err(reason) => return Outcome::drop(reason),
     };
     let (check, mtu) = helper::check_mtu(skb.raw(), row.ifindex);
     match egress::fits(check, skb.length(), mtu) {
         Ok(()) => {}
         // As after the port is taken out of a bridge.
-        Err(DropReason::DeviceGone) => return flooded(skb, question, Outcome::Flood),
-        Err(reason) => return Outcome::Drop(reason),
+        Err(DropReason::DeviceGone) => return flooded(skb, question, Outcome::FLOOD),
+        Err(reason) => return Outcome::drop(reason),
     }
     let redirect = egress::redirect(ethernet.destination, row);
     let egress = Egress { slot: target, ifindex: row.ifindex, redirect, retag };
@@ -255,8 +235,8 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
     let verdict = Verdict { ingress: *slot, vlan: *vlan, work, egress };
     cache::keep(key, *validity, &verdict, mtu);
     match leave(skb, outer, &verdict, row, config) {
-        Ok(()) => Outcome::Forward(egress),
-        Err(reason) => Outcome::Drop(reason),
+        Ok(()) => Outcome::forward(egress),
+        Err(reason) => Outcome::drop(reason),
     }
 }
 
@@ -275,36 +255,9 @@ fn work_of(ingress: &PortConfig, egress: &PortConfig, retag: Retag, config: &Swi
         | bit(config.has(switch_flag::VLAN_STATS), work::VLAN_STATS)
 }
 
-/// The same as the slow path does for a frame of a plain flow, and in the same order.
-#[inline(never)]
-fn work_through(
-    skb: &Skb,
-    outer: &Outer,
-    verdict: &Verdict,
-    config: &SwitchConfig,
-) -> Result<(), DropReason> {
-    let ingress = tables::port(u32::from(verdict.ingress)).ok_or(DropReason::Shut)?;
-    let egress = tables::port(u32::from(verdict.egress.slot)).ok_or(DropReason::DeviceGone)?;
-    if verdict.work & work::MIRROR != 0 {
-        mirror::received(skb, ingress, verdict.vlan, config);
-    }
-    if verdict.work & work::POLICE_IN != 0
-        && !meter::allows(verdict.ingress, MeterKind::PoliceIn, skb.length())
-    {
-        return Err(DropReason::Policed);
-    }
-    if verdict.work & work::VLAN_STATS != 0 {
-        count::vlan_received(verdict.ingress, verdict.vlan, skb.length());
-    }
-    if verdict.work & work::POLICY != 0 {
-        policy::enter(skb, verdict.ingress, ingress, verdict.vlan)?;
-    }
-    leave(skb, outer, verdict, egress, config)
-}
-
 /// What is done at the egress port, before the frame goes.
 #[inline(always)]
-fn leave(
+pub fn leave(
     skb: &Skb,
     outer: &Outer,
     verdict: &Verdict,

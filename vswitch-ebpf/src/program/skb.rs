@@ -95,10 +95,16 @@ impl Skb {
 
     /// Sends the frame out of a port.
     #[inline(always)]
-    pub fn redirect(&self, egress: &Egress) -> i32 {
-        match egress.redirect {
-            Redirect::Dev => helper::redirect(egress.ifindex),
-            Redirect::Peer => {
+    pub fn leave(&self, egress: &Egress) -> i32 {
+        self.redirect(egress.ifindex, matches!(egress.redirect, Redirect::Peer))
+    }
+
+    /// Sends the frame out of a device, or, past it, to its peer.
+    #[inline(always)]
+    pub fn redirect(&self, ifindex: u32, to_peer: bool) -> i32 {
+        match to_peer {
+            false => helper::redirect(ifindex),
+            true => {
                 // What the way through the device would do (`__dev_forward_skb` in Linux): a mark is the sending
                 // namespace's own business, and the frame, which was no business of the port device's own stack,
                 // is the receiver's. Kernels from 6.15 do both themselves.
@@ -109,7 +115,7 @@ impl Skb {
                         helper::to_host(self.raw);
                     }
                 }
-                helper::redirect_peer(egress.ifindex)
+                helper::redirect_peer(ifindex)
             }
         }
     }

@@ -4,7 +4,7 @@ use vswitch_common::{
     config::{SwitchConfig, switch_flag},
     drop::DropReason,
     port::{PortConfig, Slot, flag},
-    vlan::{Retag, TPID_8021AD, TPID_8021Q, TranslateKey},
+    vlan::{Retag, TPID_8021AD, TPID_8021Q, Tag, TranslateKey},
 };
 use vswitch_ebpf::stage;
 
@@ -19,9 +19,20 @@ pub fn outer(skb: &Skb, config: &SwitchConfig) -> Outer {
     if !config.has(switch_flag::VLAN_FILTERING) {
         return Outer::NONE;
     }
-    let protocol = if config.has(switch_flag::VLAN_8021AD) { TPID_8021AD } else { TPID_8021Q };
+    let protocol = protocol(config);
     let (tag, control) = skb.tag(protocol);
     Outer { tag, control, protocol }
+}
+
+/// As far as it matters for where the frame goes.
+#[inline(always)]
+pub fn tag(skb: &Skb, config: &SwitchConfig) -> Tag {
+    if config.has(switch_flag::VLAN_FILTERING) { skb.tag(protocol(config)).0 } else { Tag::NONE }
+}
+
+#[inline(always)]
+const fn protocol(config: &SwitchConfig) -> u16 {
+    if config.has(switch_flag::VLAN_8021AD) { TPID_8021AD } else { TPID_8021Q }
 }
 
 /// The VLAN of a frame that may not enter: none has this number.
