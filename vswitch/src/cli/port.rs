@@ -286,7 +286,7 @@ fn details(views: &[PortView]) -> Result<Report> {
     Ok(Report::new(blocks.join("\n\n"), &views)?)
 }
 
-fn leads_to(view: &PortView) -> String {
+pub(super) fn leads_to(view: &PortView) -> String {
     let ifname = view.peer_ifname.as_deref().unwrap_or("-");
     match (&view.netns, view.pid) {
         (Some(ns), _) => format!("{ifname} in {ns}"),
@@ -313,7 +313,7 @@ fn vlans(view: &PortView) -> String {
 }
 
 /// The keys that differ from what a new port has.
-fn unusual(view: &PortView) -> String {
+pub(super) fn unusual(view: &PortView) -> String {
     let mut words: Vec<String> = FLAGS
         .iter()
         .filter(|(name, bit)| view.options[name] != (vswitch_common::port::flag::DEFAULT & bit != 0))

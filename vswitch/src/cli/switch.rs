@@ -1,12 +1,17 @@
 //! `vswitch switch`: make, remove, list, change.
 
+mod summary;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::output::Report;
 use crate::{
     config::keys::KeyValue,
-    control::switch::{self, SwitchView},
+    control::{
+        self,
+        switch::{self, SwitchView},
+    },
     datapath::Store,
     host::Host,
     name::SwitchName,
@@ -38,7 +43,7 @@ pub enum SwitchCommand {
     /// List all switches
     #[command(after_help = "Examples:\n  vswitch switch list\n  vswitch --json switch list")]
     List,
-    /// Show one switch
+    /// Show one switch, its counters and ports, on one screen
     #[command(after_help = "Examples:\n  vswitch switch show lab")]
     Show(NameArgs),
     /// Change a switch; effective for the very next frame
@@ -98,7 +103,9 @@ pub async fn run(command: SwitchCommand) -> Result<Report> {
         SwitchCommand::Del(DelArgs { name, force: true }) => switch::forget(&store, &name)?,
         SwitchCommand::Set(SetArgs { name, words }) => switch::set(&store, &name, &words)?,
         SwitchCommand::List => return table(&switch::list(&store)?),
-        SwitchCommand::Show(NameArgs { name }) => return summary(&switch::show(&store, &name)?),
+        SwitchCommand::Show(NameArgs { name }) => {
+            return summary::report(&control::summary::summary(&store, &Host::here()?, &name).await?);
+        }
     }
     Ok(Report::silent())
 }
@@ -114,36 +121,6 @@ fn table(views: &[SwitchView]) -> Result<Report> {
             if view.here { String::new() } else { "in another namespace".to_owned() },
         ]
     })?)
-}
-
-fn summary(view: &SwitchView) -> Result<Report> {
-    let mut lines = vec![
-        format!("switch          {}", view.name),
-        format!("ports           {} of {}", view.ports, view.port_slots.saturating_sub(1)),
-        format!("addresses       {} of {}", view.fdb_entries, view.fdb_size),
-        format!("ageing          {}", ageing(view)),
-        format!("group-fwd-mask  {:#06x}", view.group_fwd_mask),
-        format!("vlan-filtering  {}", vlans(view)),
-        format!("link-watch      {}", if view.link_watch { "on" } else { "off" }),
-    ];
-    if !view.description.is_empty() {
-        lines.insert(1, format!("for             {}", view.description));
-    }
-    if view.fdb_full != 0 {
-        lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
-    }
-    if !view.here {
-        lines.push("namespace       another one than this command's".to_owned());
-    }
-    Ok(Report::new(lines.join("\n"), view)?)
-}
-
-fn vlans(view: &SwitchView) -> String {
-    if !view.vlan_filtering {
-        return "off".to_owned();
-    }
-    let pvid = if view.default_pvid == 0 { "none".to_owned() } else { view.default_pvid.to_string() };
-    format!("on, {} tags, default-pvid {pvid}", view.vlan_protocol)
 }
 
 fn ageing(view: &SwitchView) -> String {

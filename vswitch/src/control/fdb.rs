@@ -57,6 +57,12 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
     Ok(live)
 }
 
+/// The kind of each address that counts.
+pub fn kinds(store: &Store, name: &SwitchName) -> Result<Vec<&'static str>, ControlError> {
+    let opened = Opened::find_anywhere(store, name)?;
+    Ok(live_entries(&opened)?.iter().map(|(_, entry)| word(entry.kind())).collect())
+}
+
 /// All addresses of a switch whose port's device is there and up.
 pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<FdbView>, ControlError> {
     let opened = Opened::find(store, name)?;

@@ -7,6 +7,7 @@ pub mod monitor;
 pub mod opened;
 pub mod port;
 pub mod repair;
+pub mod summary;
 pub mod switch;
 pub mod vlan;
 

@@ -89,7 +89,7 @@ impl PortView {
 }
 
 /// What went through a port since it was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Counters {
     /// Frames that entered the switch; a GSO aggregate counts as one.
     pub rx_frames: u64,
@@ -113,6 +113,39 @@ pub struct Counters {
     pub drops: BTreeMap<&'static str, u64>,
     /// Copies that could not leave by the port, by reason.
     pub tx_drops: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    /// Adds another port's.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            rx_frames,
+            rx_bytes,
+            forwarded,
+            flooded,
+            local,
+            answered,
+            mirrored,
+            tx_frames,
+            tx_bytes,
+            drops,
+            tx_drops,
+        } = other;
+        self.rx_frames += rx_frames;
+        self.rx_bytes += rx_bytes;
+        self.forwarded += forwarded;
+        self.flooded += flooded;
+        self.local += local;
+        self.answered += answered;
+        self.mirrored += mirrored;
+        self.tx_frames += tx_frames;
+        self.tx_bytes += tx_bytes;
+        for (sums, counts) in [(&mut self.drops, drops), (&mut self.tx_drops, tx_drops)] {
+            for (reason, count) in counts {
+                *sums.entry(reason).or_default() += count;
+            }
+        }
+    }
 }
 
 /// All ports of a switch, or one of them.
