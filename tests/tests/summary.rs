@@ -46,7 +46,7 @@ fn knobs_that_differ() {
     let lan = Lan::new(&sandbox, Kind::Vswitch, 2);
     let line = |port: usize| {
         let text = lan.cli().ok(&["port", "list", "lab"]).stdout;
-        text.lines().find(|line| line.starts_with(lan.port(port))).unwrap().to_owned()
+        text.lines().find(|line| line.split_whitespace().nth(1) == Some(lan.port(port))).unwrap().to_owned()
     };
     assert!(!line(0).contains('='), "{}", line(0));
     let turned = ["flood=off", "isolated=on", "pvid=none", "untagged=none", "tagged=10-20"];
