@@ -1,6 +1,9 @@
 //! Flags of network interfaces in the namespace of the calling thread.
 
-use std::{fs, io};
+use std::{
+    fs::{self, File},
+    io,
+};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -41,6 +44,22 @@ pub fn change_flags(ifname: &str, set: libc::c_int, clear: libc::c_int) -> Resul
         return Err(io::Error::last_os_error()).with_context(|| format!("set the flags of `{ifname}`"));
     }
     Ok(())
+}
+
+/// Opens an existing tap as a virtual machine does: it has its carrier as long as the file is open.
+///
+/// # Errors
+/// When there is no such tap, or it is open already.
+pub fn open_tap(ifname: &str) -> Result<File> {
+    let tap = File::options().read(true).write(true).open("/dev/net/tun")?;
+    let mut request = request(ifname)?;
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI)?;
+    // SAFETY: TUNSETIFF reads the name and the flags of the ifreq that it is given.
+    let code = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
+    if code < 0 {
+        return Err(io::Error::last_os_error()).with_context(|| format!("open tap `{ifname}`"));
+    }
+    Ok(tap)
 }
 
 /// Brings an interface up.

@@ -14,7 +14,13 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(each_address, the_mask_lets_pass, not_quite_link_local, they_need_not_teach);
+on_both!(
+    each_address,
+    the_mask_lets_pass,
+    the_mask_of_a_port_lets_pass,
+    not_quite_link_local,
+    they_need_not_teach
+);
 
 const fn reserved(last: u8) -> MacAddr {
     MacAddr::new([0x01, 0x80, 0xc2, 0, 0, last])
@@ -53,14 +59,71 @@ fn the_mask_lets_pass(kind: Kind) {
     let lan = Lan::new(&sandbox, kind, 3);
     let lldp = Frame::new(lan.mac(0), reserved(0xe));
     lan.expect(0, &lldp, &[]);
-    if kind == Kind::Vswitch {
-        lan.cli().ok(&["switch", "set", &lan.name, "group-fwd-mask=16384"]);
-    } else {
-        ip(&["link", "set", &lan.name, "type", "bridge", "group_fwd_mask", "16384"]);
-    }
+    set_mask(&lan, None, 1 << 0xe);
     lan.expect(0, &lldp, &[1, 2]);
     lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[]);
     lan.expect(0, &Frame::new(lan.mac(0), reserved(0x1)), &[]);
+    set_mask(&lan, None, 0);
+    lan.expect(0, &lldp, &[]);
+}
+
+/// The mask of a port is for what comes by this port; that of the switch holds besides.
+fn the_mask_of_a_port_lets_pass(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, kind, 3);
+    set_mask(&lan, Some(0), 1 << 0xe);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xe)), &[1, 2]);
+    lan.expect(1, &Frame::new(lan.mac(1), reserved(0xe)), &[]);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[]);
+    set_mask(&lan, None, 1 << 0xd);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xd)), &[1, 2]);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xe)), &[1, 2]);
+    lan.expect(1, &Frame::new(lan.mac(1), reserved(0xd)), &[0, 2]);
+    set_mask(&lan, Some(0), 0);
+    lan.expect(0, &Frame::new(lan.mac(0), reserved(0xe)), &[]);
+}
+
+/// The bits that the Linux bridge refuses are what labs need: pause (1) and LACP (2). Each bit is for one address.
+#[test]
+fn each_bit_lets_its_address_pass() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 3);
+    for at in [None, Some(0)] {
+        for last in 0..16_u8 {
+            let frame = Frame::new(lan.mac(0), reserved(last)).sequence(u32::from(last));
+            set_mask(&lan, at, !(1 << last));
+            lan.expect(0, &frame, if last == 0 { &[1, 2] } else { &[] });
+            set_mask(&lan, at, 1 << last);
+            lan.expect(0, &frame, &[1, 2]);
+        }
+        set_mask(&lan, at, 0);
+    }
+    let row = |mask| {
+        set_mask(&lan, Some(0), mask);
+        lan.cli().rows(&["port", "show", "lab", "a1"]).remove(0)
+    };
+    assert_eq!(row(6)["group_fwd_mask"], 6);
+    assert!(lan.cli().ok(&["port", "list", "lab"]).stdout.contains("group-fwd-mask=0x6"));
+    assert_eq!(row(0)["group_fwd_mask"], 0);
+    assert!(!lan.cli().ok(&["port", "list", "lab"]).stdout.contains("group-fwd-mask"));
+}
+
+/// Sets the mask of a station's port, or of the switch or bridge.
+fn set_mask(lan: &Lan, station: Option<usize>, mask: u16) {
+    match (lan.kind, station.map(|station| lan.port(station))) {
+        (Kind::Vswitch, None) => {
+            lan.cli().ok(&["switch", "set", &lan.name, &format!("group-fwd-mask={mask:#x}")]);
+        }
+        (Kind::Vswitch, Some(port)) => {
+            lan.cli().ok(&["port", "set", &lan.name, port, &format!("group-fwd-mask={mask}")]);
+        }
+        (Kind::Bridge, None) => {
+            ip(&["link", "set", &lan.name, "type", "bridge", "group_fwd_mask", &mask.to_string()]);
+        }
+        (Kind::Bridge, Some(port)) => {
+            ip(&["link", "set", port, "type", "bridge_slave", "group_fwd_mask", &mask.to_string()]);
+        }
+    }
 }
 
 /// A switch may be told to learn nothing from what it hands to the host.

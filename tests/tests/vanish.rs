@@ -2,9 +2,10 @@
 //! else is unharmed, and the same name can be used again.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{fs::File, io::Write as _, os::fd::AsRawFd as _};
+use std::io::Write as _;
 
 use vswitch_tests::{
+    device,
     frame::{Frame, station},
     iproute::{ip, link_exists},
     on_both,
@@ -157,7 +158,7 @@ fn program_of_a_tap_ends_and_begins_again() {
     for sequence in 0..2 {
         // Unknown at first, and again after the program has ended.
         lan.expect(0, &Frame::new(lan.mac(0), guest), &[1, 2, 3]);
-        let mut program = open_tap("t1");
+        let mut program = device::open_tap("t1").unwrap();
         let hello = Frame::broadcast(guest).sequence(sequence).build();
         program.write_all(&hello).unwrap();
         lan.expect_arrival(&hello, &[0, 1, 2, 3], "from the tap");
@@ -170,21 +171,6 @@ fn program_of_a_tap_ends_and_begins_again() {
             ip(&["link", "show", "t1"]).contains("state DOWN")
         });
     }
-}
-
-/// Opens an existing tap as a virtual machine does.
-fn open_tap(name: &str) -> File {
-    let tap = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
-    // SAFETY: an ifreq is plain data, for which all zeroes is a valid value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = libc::c_char::from_ne_bytes([from]);
-    }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI).unwrap();
-    // SAFETY: TUNSETIFF reads the name and the flags of the ifreq that it is given.
-    let code = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
-    assert_eq!(code, 0, "{}", std::io::Error::last_os_error());
-    tap
 }
 
 /// The port is the device, not its name.

@@ -12,7 +12,8 @@ pub struct SwitchConfig {
     pub generation: u32,
     /// The flood loop visits the slots 1 to this one (inclusive).
     pub high_slot: u32,
-    /// Bit X set: frames to `01:80:c2:00:00:0X` are forwarded rather than handed to the host.
+    /// Bit X set: frames to `01:80:c2:00:00:0X` are forwarded rather than handed to the host, or, for pause frames (1),
+    /// dropped. Bit 0 changes nothing: without spanning tree its frames are always forwarded.
     pub group_fwd_mask: u16,
     /// A cached verdict is good for `1 << cache_shift` jiffies at most.
     pub cache_shift: u8,

@@ -29,7 +29,7 @@ macro_rules! reasons {
 reasons! {
     Runt = 0, "runt", "the frame is shorter than an Ethernet header";
     InvalidSource = 1, "invalid-source", "the source is a group address or zero, so it is no station";
-    Reserved = 2, "reserved", "the destination is 01:80:c2:00:00:01 (pause), which never crosses a bridge";
+    Reserved = 2, "reserved", "the destination is 01:80:c2:00:00:01 (pause), which crosses a bridge only if `group-fwd-mask` says so";
     NotForwarding = 3, "not-forwarding", "the ingress port is disabled, blocking or learning";
     Locked = 4, "locked", "the ingress port is locked and the source is not in the FDB on it";
     SamePort = 5, "same-port", "the destination is behind the ingress port";
@@ -37,7 +37,7 @@ reasons! {
     EgressNotForwarding = 7, "egress-not-forwarding", "the destination's port is not forwarding";
     TooBig = 8, "too-big", "the frame, or a segment of it, exceeds the MTU of the egress port";
     NoPort = 9, "no-port", "there is no other port to which the frame may be flooded";
-    DeviceDown = 10, "device-down", "the kernel refused the frame at the egress device, which is down or full";
+    DeviceDown = 10, "device-down", "the egress device is down, or refused the frame because it is full";
     DeviceGone = 11, "device-gone", "the device of the egress port no longer exists";
     Shut = 12, "shut", "a guard has shut the ingress port";
     Vlan = 13, "vlan", "the ingress port is not in the frame's VLAN, or takes no frame with such tags";

@@ -1,4 +1,4 @@
-//! How often the device of a port went down, as the kernel tells it.
+//! Whether the device of a port is up, as far as the kernel tells.
 
 /// One row of the `PORT_LINKS` map: what the program knows of a port; written by the programs only.
 #[repr(C)]
@@ -7,13 +7,17 @@ pub struct PortLink {
     /// Number of times that the device went down: what ages and was learned before the last time does not match it,
     /// so that it is forgotten at once, without a walk over the FDB.
     pub epoch: u16,
-    /// 1 since the device went down; whether it still is must be asked for.
-    pub is_down: u8,
+    /// Number of times that the device went down, those included after which nothing is forgotten. Written by the watch
+    /// program only.
+    pub downs: u16,
+    /// What `downs` was when the device was last seen to be up. Written by the switch's program only: so neither can lose
+    /// what the other has noticed, whatever the order.
+    pub ups: u16,
     /// A [`ShutReason`]; 0 = the port is not shut.
     pub shut_reason: u8,
     /// Padding, always zero.
-    pub reserved: u32,
-    /// Address of the kernel's `net_device` when it went down; only ever read with care.
+    pub reserved: u8,
+    /// Address of the kernel's `net_device` when it last went down; only ever read with care.
     pub device: u64,
     /// Addresses learned behind the port that are in the FDB.
     pub macs: u64,
@@ -66,11 +70,20 @@ impl PortLink {
         self.shut_reason != 0 && now < self.shut_until
     }
 
-    /// What follows when the device goes down.
+    /// Whether the device has gone down and was not seen to be up since; whether it still is down must be asked for.
     #[inline(always)]
-    #[must_use]
-    pub const fn went_down(self) -> Self {
-        Self { epoch: self.epoch.wrapping_add(1), ..self }
+    pub const fn went_down(&self) -> bool {
+        self.downs != self.ups
+    }
+
+    /// The device goes down. What ages behind it is forgotten, unless another port takes over.
+    #[inline(always)]
+    pub const fn go_down(&mut self, device: u64, forgets: bool) {
+        self.device = device;
+        if forgets {
+            self.epoch = self.epoch.wrapping_add(1);
+        }
+        self.downs = self.downs.wrapping_add(1);
     }
 }
 
@@ -103,9 +116,27 @@ mod tests {
 
     #[test]
     fn each_way_down_is_a_new_epoch() {
-        let first = PortLink::default();
-        assert_eq!(first.went_down().epoch, 1);
-        let last = PortLink { epoch: u16::MAX, ..first };
-        assert_eq!(last.went_down().epoch, 0);
+        let mut link = PortLink::default();
+        assert!(!link.went_down());
+        link.go_down(0xffff_8880_0000_1000, true);
+        assert_eq!((link.epoch, link.device, link.went_down()), (1, 0xffff_8880_0000_1000, true));
+        link.go_down(7, false);
+        assert_eq!((link.epoch, link.device, link.went_down()), (1, 7, true));
+        let mut last = PortLink { epoch: u16::MAX, downs: u16::MAX, ups: u16::MAX, ..link };
+        last.go_down(7, true);
+        assert_eq!((last.epoch, last.downs, last.went_down()), (0, 0, true));
+    }
+
+    /// The switch's program saw the device up, and it went down again before that was noted.
+    #[test]
+    fn a_late_note_hides_no_later_way_down() {
+        let mut link = PortLink::default();
+        link.go_down(7, true);
+        let seen = link.downs;
+        link.go_down(7, true);
+        link.ups = seen;
+        assert!(link.went_down());
+        link.ups = link.downs;
+        assert!(!link.went_down());
     }
 }

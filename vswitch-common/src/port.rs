@@ -65,12 +65,10 @@ pub mod flag {
     pub const MAB: u32 = 1 << 7;
     /// A BPDU shuts the port.
     pub const BPDU_GUARD: u32 = 1 << 8;
-    /// Questions for known addresses are answered to who asks on this port; nothing is flooded to it.
+    /// ARP questions for known addresses are answered to who asks on this port; nothing is flooded to it.
     pub const PROXY_ARP: u32 = 1 << 9;
-    /// Questions for known addresses are not flooded to this port.
+    /// Questions for known addresses are not flooded to this port; those for stations behind it are answered.
     pub const NEIGH_SUPPRESS: u32 = 1 << 10;
-    /// Multicast leaves as unicast to each member behind this port.
-    pub const MCAST_TO_UNICAST: u32 = 1 << 11;
     /// Sources must be bound to the port.
     pub const SPOOF_CHECK: u32 = 1 << 12;
     /// A frame of ours that comes back shuts the port.
@@ -123,9 +121,14 @@ pub struct PortConfig {
     pub move_guard: u8,
     /// Padding, always zero.
     pub reserved: u8,
+    /// As [`SwitchConfig::group_fwd_mask`](crate::config::SwitchConfig::group_fwd_mask), for frames that come by this
+    /// port; what either of the two lets pass, passes.
+    pub group_fwd_mask: u16,
+    /// Padding, always zero.
+    pub padding: [u8; 6],
 }
 
-const _: () = assert!(size_of::<PortConfig>() == 32);
+const _: () = assert!(size_of::<PortConfig>() == 40);
 
 /// What happens when an address moves to a port more often than the switch's `move-limit` allows.
 #[repr(u8)]
@@ -170,6 +173,8 @@ impl PortConfig {
         mirror_out: 0,
         move_guard: MoveGuard::Off as u8,
         reserved: 0,
+        group_fwd_mask: 0,
+        padding: [0; 6],
     };
 
     /// The state, typed.

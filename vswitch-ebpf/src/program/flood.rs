@@ -8,6 +8,7 @@ use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
 use vswitch_common::{
     config::switch_flag,
     drop::DropReason,
+    link::PortLink,
     map::MAX_PORT_SLOTS,
     meter::MeterKind,
     port::{PortConfig, Slot, flag},
@@ -23,7 +24,7 @@ use super::{
     pipeline::Entered,
     policy,
     skb::{Outer, Skb},
-    tables, vlan,
+    tables, vlan, watch,
 };
 
 /// Copies in one round: few enough that other traffic finds room in the queue as well.
@@ -128,6 +129,10 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     if !floods(round.cast, round.ingress_slot, ingress, slot, port)
         || round.suppress && port.has(flag::NEIGH_SUPPRESS)
     {
+        return 0;
+    }
+    // Nor does one whose device is down.
+    if tables::link(u32::from(slot)).is_some_and(PortLink::went_down) && watch::is_down(slot) {
         return 0;
     }
     // A port that is not in the VLAN does not take part, which is no drop.

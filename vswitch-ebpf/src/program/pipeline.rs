@@ -25,7 +25,7 @@ use super::{
     cache::{self, Validity, Verdict},
     count, fdb, flood, helper, journal, meter, mirror, neigh, policy,
     skb::{Outer, Skb},
-    tables, vlan,
+    tables, vlan, watch,
 };
 
 /// A frame of which it is decided what becomes of it.
@@ -207,14 +207,21 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         Some(entry) => tables::rows(entry.slot),
         None => None,
     };
-    let target = match forward::destination(entry.as_deref(), rows, *now, config.ageing_jiffies) {
+    let mut target = match forward::destination(entry.as_deref(), rows, *now, config.ageing_jiffies) {
         Destination::Unknown => return flooded(skb, question, Outcome::FLOOD),
         Destination::Host => return Outcome::LOCAL,
         Destination::Port(target) => target,
     };
-    let Some((row, _)) = rows else {
+    let Some((mut row, link)) = rows else {
         return flooded(skb, question, Outcome::FLOOD);
     };
+    if link.went_down() {
+        target = watch::stand_in(target);
+        row = match tables::port(u32::from(target)) {
+            Some(row) if target != 0 => row,
+            Some(_) | None => return Outcome::drop(DropReason::DeviceDown),
+        };
+    }
     if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
         return Outcome::drop(reason);
     }

@@ -98,7 +98,7 @@ pub fn slot_of(ifindex: u32) -> Option<Slot> {
 
 /// Whether the device of a port is up.
 #[inline(always)]
-fn link(slot: u32) -> Option<&'static PortLink> {
+pub fn link(slot: u32) -> Option<&'static PortLink> {
     PORT_LINKS.get(slot)
 }
 

@@ -1,4 +1,5 @@
-//! Ports whose device goes down, noticed in the kernel at the moment in which it happens.
+//! Ports whose device goes down, noticed in the kernel at the moment in which it happens; and up again, asked for when
+//! a frame is to leave by one.
 
 use aya_ebpf::{Global, programs::RawTracePointContext};
 use vswitch_common::{link::DeviceLayout, port::Slot};
@@ -26,15 +27,54 @@ static DEVICE_LAYOUT: Global<DeviceLayout> = Global::new(DeviceLayout {
 
 /// A queue of a device is emptied: because the device goes down or loses its carrier, or because somebody changes the
 /// queue. If it is a port's, and it is down, then all that ages behind it is forgotten, as in `br_stp_disable_port` of the
-/// Linux bridge. Coming up needs no notice: what is learned from now on is of the new epoch.
+/// Linux bridge; not if another port takes over, so that its frames know where to go.
 #[inline(always)]
 pub fn queue_emptied(ctx: &RawTracePointContext) {
     if let Some(device) = device_of(ctx.arg(0))
         && let Some((slot, true)) = port(device)
+        && let Some(row) = tables::port(u32::from(slot))
         && let Some(link) = tables::link_mut(u32::from(slot))
     {
-        *link = link.went_down();
+        link.go_down(device, row.backup == 0);
         fdb::void_verdicts();
+    }
+}
+
+/// The port by which a frame leaves that was to leave by `slot`: that port if its device is up, else the port that takes
+/// over for it, as in `br_forward` of the Linux bridge; 0 if that is down as well, or there is none.
+#[inline(never)]
+pub fn stand_in(slot: Slot) -> Slot {
+    if !is_down(slot) {
+        return slot;
+    }
+    match tables::port(u32::from(slot)) {
+        Some(row) if row.backup != 0 && !is_down(row.backup) => row.backup,
+        Some(_) | None => 0,
+    }
+}
+
+/// Whether the device of a port is down. Only one that went down is asked: its memory may be another device's by now, or
+/// nobody's, so it must be the port's own still. If that is more than can be known, the device counts as up.
+#[inline(never)]
+pub fn is_down(slot: Slot) -> bool {
+    let Some(link) = tables::link_mut(u32::from(slot)) else {
+        return false;
+    };
+    let downs = link.downs;
+    // The first comparison is decided when the program is loaded: a kernel that lets nobody read its memory need not know
+    // that we would.
+    if DEVICE_LAYOUT.load().ifindex != 0 && link.went_down() && is_port_down(link.device, slot) {
+        return true;
+    }
+    link.ups = downs;
+    false
+}
+
+#[inline(always)]
+fn is_port_down(device: u64, slot: Slot) -> bool {
+    match port(device) {
+        Some((found, is_down)) => found == slot && is_down,
+        None => false,
     }
 }
 

@@ -26,7 +26,8 @@ const PAUSE: u8 = 1;
 const STP: u8 = 0;
 
 /// Decides in the order in which `br_handle_frame` does (Linux `net/bridge/br_input.c`): source, link-local
-/// destination, port state. STP is off, so BPDUs are forwarded like any multicast.
+/// destination, port state. STP is off, so BPDUs are forwarded like any multicast. Unlike there, the mask of the switch,
+/// or that of the port, lets pause and LACP frames pass as well.
 #[inline(always)]
 pub fn admit(ethernet: &Ethernet, ingress: &PortConfig, group_fwd_mask: u16) -> Admit {
     if !ethernet.source.is_station() {
@@ -34,8 +35,8 @@ pub fn admit(ethernet: &Ethernet, ingress: &PortConfig, group_fwd_mask: u16) -> 
     }
     match ethernet.destination.link_local() {
         None | Some(STP) => {}
+        Some(number) if (group_fwd_mask | ingress.group_fwd_mask) & (1 << number) != 0 => {}
         Some(PAUSE) => return Admit::Refuse(DropReason::Reserved),
-        Some(number) if group_fwd_mask & (1 << number) != 0 => {}
         Some(_) => return Admit::Local,
     }
     match ingress.state() {
@@ -72,17 +73,20 @@ mod tests {
     #[test]
     fn link_local_addresses_are_treated_as_linux_does() {
         for last in 0..16 {
-            let verdict = admit(&to([1, 0x80, 0xc2, 0, 0, last]), &port(PortState::Forwarding), 0);
-            let expected = match last {
+            let frame = to([1, 0x80, 0xc2, 0, 0, last]);
+            let without = match last {
                 0 => Admit::Enter,
                 1 => Admit::Refuse(DropReason::Reserved),
                 _ => Admit::Local,
             };
-            assert_eq!(verdict, expected, "{last}");
+            let plain = port(PortState::Forwarding);
+            let masked = |group_fwd_mask| PortConfig { group_fwd_mask, ..plain };
+            let bit = 1 << last;
+            assert_eq!(admit(&frame, &plain, 0), without, "{last}");
+            assert_eq!(admit(&frame, &masked(!bit), !bit), without, "{last}");
+            assert_eq!(admit(&frame, &plain, bit), Admit::Enter, "{last}");
+            assert_eq!(admit(&frame, &masked(bit), 0), Admit::Enter, "{last}");
         }
-        let lldp = to([1, 0x80, 0xc2, 0, 0, 0x0e]);
-        assert_eq!(admit(&lldp, &port(PortState::Forwarding), 1 << 14), Admit::Enter);
-        assert_eq!(admit(&lldp, &port(PortState::Forwarding), !(1 << 14)), Admit::Local);
     }
 
     #[test]

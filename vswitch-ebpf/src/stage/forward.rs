@@ -107,7 +107,8 @@ mod tests {
     fn a_port_that_went_down_forgets_what_ages() {
         let port = port(flag::DEFAULT, PortState::Forwarding);
         let before = PortLink::default();
-        let after = before.went_down();
+        let mut after = before;
+        after.go_down(7, true);
         let kinds = [
             (FdbKind::Dynamic, Destination::Unknown),
             (FdbKind::Sticky, Destination::Unknown),

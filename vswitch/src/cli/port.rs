@@ -34,7 +34,9 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     Others:\n  \
     state=forwarding|learning|blocking|disabled\n  \
     redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all\n  \
-    description=TEXT    what the port is for\n\
+    description=TEXT    what the port is for\n  \
+    backup-port=PORT    the port that takes over while this one's device is down; or `none`\n  \
+    group-fwd-mask=MASK bit X: forward frames to 01:80:c2:00:00:0X that come by this port (0)\n\
     VLANs (with `vswitch switch set SW vlan-filtering=on`; sets such as `1,10-20`, `all`, `none`):\n  \
     access=VID          in one VLAN, without tags: short for pvid=VID untagged=VID tagged=none\n  \
     trunk=SET           frames of these VLANs have tags; others are dropped, but for:\n  \
@@ -264,6 +266,7 @@ fn details(views: &[PortView]) -> Result<Report> {
             ),
             format!("options    {}", options(view)),
             format!("vlans      {}", vlans(view)),
+            format!("others     {}", view.bridge_words().map(|(word, _)| word).join(" ")),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
                 "           {} forwarded, {} flooded, {} to the host, {} answered, {} dropped",
@@ -320,5 +323,6 @@ pub(super) fn unusual(view: &PortView) -> String {
         .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
         .collect();
     words.extend(view.unusual_vlans());
+    words.extend(view.bridge_words().into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word));
     words.join(" ")
 }

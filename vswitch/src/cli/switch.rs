@@ -19,7 +19,7 @@ use crate::{
 
 const KEYS: &str = "Keys:\n  \
     ageing=SECONDS        lifetime of a learned address after its last frame; 0 = for ever (300)\n  \
-    group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host (0)\n  \
+    group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host; any bit (0)\n  \
     vlan-filtering=on|off frames stay within their VLAN (off: tags pass untouched)\n  \
     vlan-protocol=P       802.1q, or 802.1ad: which tags count; others are payload (802.1q)\n  \
     default-pvid=VID      VLAN of untagged frames at a new port; none = a new port is in no VLAN (1)\n  \

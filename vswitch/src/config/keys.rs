@@ -80,6 +80,14 @@ impl KeyValue {
         }
     }
 
+    /// A set of 16 bits.
+    pub fn mask(&self) -> Result<u16, KeyError> {
+        let digits = self.value.strip_prefix("0x");
+        digits
+            .map_or_else(|| self.value.parse(), |digits| u16::from_str_radix(digits, 16))
+            .map_err(|_| self.refuse("a number from 0 to 65535, or from 0x0 to 0xffff"))
+    }
+
     /// A whole number from `min` to `max`.
     pub fn number(&self, min: u32, max: u32) -> Result<u32, KeyError> {
         match self.value.parse::<u32>() {
@@ -108,6 +116,15 @@ mod tests {
             "a=b=c".parse::<KeyValue>(),
             Ok(KeyValue { key: "a".to_owned(), value: "b=c".to_owned() })
         );
+    }
+
+    #[test]
+    fn masks_have_sixteen_bits() {
+        let mask = |value: &str| KeyValue { key: "k".to_owned(), value: value.to_owned() }.mask();
+        assert_eq!((mask("7"), mask("0x4000"), mask("65535")), (Ok(7), Ok(0x4000), Ok(u16::MAX)));
+        for wrong in ["", "0x", "-1", "65536", "0x10000", "lacp"] {
+            assert!(mask(wrong).is_err(), "{wrong}");
+        }
     }
 
     proptest! {

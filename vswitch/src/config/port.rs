@@ -1,10 +1,11 @@
 //! The keys of a port.
 
+pub mod bridge;
 pub mod vlan;
 
 use vswitch_common::port::{PortState, Redirect, flag};
 
-use self::vlan::VlanOptions;
+use self::{bridge::BridgeOptions, vlan::VlanOptions};
 use super::{
     keys::{KeyError, KeyValue, unknown},
     text,
@@ -36,6 +37,8 @@ pub struct PortOptions {
     pub description: Option<String>,
     /// Its VLANs.
     pub vlan: VlanOptions,
+    /// What takes over, and what passes.
+    pub bridge: BridgeOptions,
 }
 
 impl PortOptions {
@@ -60,7 +63,7 @@ impl PortOptions {
                 if on { (self.on | bit, self.off & !bit) } else { (self.on & !bit, self.off | bit) };
             return Ok(());
         }
-        if self.vlan.set(word)? {
+        if self.vlan.set(word)? || self.bridge.set(word)? {
             return Ok(());
         }
         match word.key.as_str() {
@@ -71,6 +74,7 @@ impl PortOptions {
                 let mut known: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
                 known.extend(["state", "redirect", "description"]);
                 known.extend(vlan::KEYS);
+                known.extend(bridge::KEYS);
                 return Err(unknown(other, "port", &known));
             }
         }

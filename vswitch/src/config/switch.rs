@@ -26,8 +26,6 @@ pub const KEYS: [&str; 10] = [
 const DEFAULT_AGEING: u32 = 300;
 /// A year and more: what is longer is 0, for ever.
 const MAX_AGEING: u32 = 40_000_000;
-/// `BR_GROUPFWD_RESTRICTED` of the Linux bridge: STP, pause and LACP frames are never forwarded by a mask.
-const RESTRICTED_GROUPS: u32 = 0x7;
 
 /// What a switch is to be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +98,7 @@ impl SwitchSpec {
     fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
         match word.key.as_str() {
             "ageing" => self.ageing = word.number(0, MAX_AGEING)?,
-            "group-fwd-mask" => self.group_fwd_mask = mask(word)?,
+            "group-fwd-mask" => self.group_fwd_mask = word.mask()?,
             "vlan-filtering" => self.vlan_filtering = word.switch()?,
             "vlan-protocol" => self.is_8021ad = protocol(word)?,
             "default-pvid" => self.default_pvid = default_pvid(word)?,
@@ -133,15 +131,6 @@ fn default_pvid(word: &KeyValue) -> Result<u16, KeyError> {
     }
 }
 
-fn mask(word: &KeyValue) -> Result<u16, KeyError> {
-    let digits = word.value.strip_prefix("0x");
-    let parsed = digits.map_or_else(|| word.value.parse(), |digits| u16::from_str_radix(digits, 16));
-    match parsed {
-        Ok(mask) if u32::from(mask) & RESTRICTED_GROUPS == 0 => Ok(mask),
-        _ => Err(word.refuse("a number from 0 to 0xffff without the bits 0 to 2 (STP, pause, LACP)")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +152,8 @@ mod tests {
             "ageing=x",
             "fdb-size=1",
             "port-slots=99999",
-            "group-fwd-mask=1",
+            "group-fwd-mask=0x10000",
+            "group-fwd-mask=-1",
             "colour=red",
             "vlan-filtering=yes",
             "vlan-protocol=802.1x",

@@ -121,6 +121,9 @@ pub enum ControlError {
         /// The MTU.
         mtu: u32,
     },
+    /// A port that is to take over for itself.
+    #[error("port `{0}` cannot be its own backup; name another port of the switch, or `backup-port=none`")]
+    OwnBackup(String),
     /// As `br_vlan_set_default_pvid` of Linux.
     #[error(
         "`default-pvid` cannot change while VLANs are filtered, since it moves ports; turn that off first with \

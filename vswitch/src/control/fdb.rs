@@ -77,7 +77,7 @@ pub async fn list(store: &Store, host: &Host, name: &SwitchName) -> Result<Vec<F
             continue;
         };
         let ages = entry.kind().ages();
-        if ages && !link.carrier {
+        if ages && !link.carrier && opened.tables.port(entry.slot)?.backup == 0 {
             // As a bridge, which forgets what was behind a port that goes down; the program may not have noticed.
             continue;
         }

@@ -28,7 +28,7 @@ pub async fn repair(
         }
         match opened.device(&row, links) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
-            Some(link) if !link.carrier => {
+            Some(link) if !link.carrier && row.port.backup == 0 => {
                 opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
             }
             _ => {}

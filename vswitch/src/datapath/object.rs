@@ -26,9 +26,45 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("VSWITCH_BPF_OBJECT"));
 /// When the kernel refuses the object; whatever was pinned is in `directory` and goes with it.
 pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError> {
     feature::check()?;
-    let kernel = watch::Kernel::read();
+    let watched = match watch::Kernel::read() {
+        Ok(kernel) => load_watched(directory, config, &kernel)?,
+        Err(error) => {
+            pin(directory, config, None)?;
+            Err(error)
+        }
+    };
+    if let Err(error) = watched {
+        tracing::warn!(
+            "this kernel cannot tell the switch when a device goes down (tracepoint `{TRACEPOINT}`): {error}; \
+             addresses behind it are forgotten by ageing, or by `vswitch fdb flush`"
+        );
+    }
+    Ok(())
+}
+
+/// Loads a switch that is told when a device goes down; the inner error is why it is loaded without that.
+fn load_watched(
+    directory: &Path,
+    config: &SwitchConfig,
+    kernel: &watch::Kernel,
+) -> Result<Result<(), DatapathError>, DatapathError> {
+    match pin(directory, config, Some(kernel)) {
+        Ok(mut object) => Ok(watch::start(directory, &mut object)),
+        // A kernel that is locked down lets no program read its memory.
+        Err(error) => match pin(directory, config, None) {
+            Ok(_) => Ok(Err(error)),
+            Err(_) => Err(error),
+        },
+    }
+}
+
+fn pin(
+    directory: &Path,
+    config: &SwitchConfig,
+    kernel: Option<&watch::Kernel>,
+) -> Result<Ebpf, DatapathError> {
     let mut loader = EbpfLoader::new();
-    if let Ok(kernel) = &kernel {
+    if let Some(kernel) = kernel {
         kernel.tell(&mut loader);
     }
     let mut object = loader
@@ -57,13 +93,7 @@ pub fn load(directory: &Path, config: &SwitchConfig) -> Result<(), DatapathError
         })?;
         found.pin(directory.join("maps").join(name))?;
     }
-    if let Err(error) = kernel.and_then(|_| watch::start(directory, &mut object)) {
-        tracing::warn!(
-            "this kernel cannot tell the switch when a device goes down (tracepoint `{TRACEPOINT}`): {error}; \
-             addresses behind it are forgotten by ageing, or by `vswitch fdb flush`"
-        );
-    }
-    Ok(())
+    Ok(object)
 }
 
 fn pin_program(object: &mut Ebpf, name: &'static str, path: &Path) -> Result<(), DatapathError> {

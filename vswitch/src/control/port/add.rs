@@ -10,14 +10,17 @@ use vswitch_common::{
 };
 
 use super::{
-    del, device,
+    bridge, del, device,
     request::{Place, PortRequest},
     undo::{Step, Undo},
     vlan,
 };
 use crate::{
-    config::port::vlan::PortVlanSpec,
-    control::{ControlError, Opened, fdb},
+    config::port::{bridge::Backup, vlan::PortVlanSpec},
+    control::{
+        ControlError, Opened, fdb,
+        opened::{Links, links},
+    },
     datapath::{DatapathError, Store, attach},
     host::{Host, HostError, Link, LinkKind, Uninterrupted},
     name::{IfName, SwitchName},
@@ -111,14 +114,31 @@ async fn build(
     row.peer_mac = device.peer_mac;
     let spec = request.options.vlan.apply(&PortVlanSpec::by_default(opened.config.default_pvid))?;
     vlan::write(opened, slot, &mut row, &spec)?;
+    // Only the name of another port is worth a dump of all links.
+    let is_backed = matches!(request.options.bridge.backup, Some(Backup::Port(_)));
+    let links = if is_backed { links(host).await? } else { Links::new() };
+    bridge::apply(opened, &links, slot, &mut row, &request.options.bridge)?;
     opened.tables.set_note(slot, &Note::new(request.options.description.as_deref().unwrap_or_default()))?;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;
     add_local(opened, slot, incarnation, device.link.mac)?;
     row.state = request.options.state.unwrap_or(PortState::Forwarding) as u8;
     opened.tables.set_port(slot, &row)?;
+    if matches!(request.place, Place::Tap { .. }) {
+        tell_carrier(host, device.link.index).await?;
+    }
     record.pending = 0;
     opened.tables.set_record(slot, &record)?;
+    Ok(())
+}
+
+/// A tap has no carrier until a program opens it, and had none when it became a port: nothing told the program so. Going
+/// down and up once tells it, and harms nobody, since nobody has the tap open.
+async fn tell_carrier(host: &Host, index: u32) -> Result<(), ControlError> {
+    if host.link_by_index(index).await?.is_some_and(|link| !link.carrier) {
+        host.set_up(index, false).await?;
+        host.set_up(index, true).await?;
+    }
     Ok(())
 }
 

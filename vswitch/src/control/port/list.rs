@@ -10,7 +10,7 @@ use vswitch_common::{
     stats::PortStats,
 };
 
-use super::vlan;
+use super::{bridge, vlan};
 use crate::{
     config::port::{
         FLAGS, state_word,
@@ -67,6 +67,10 @@ pub struct PortView {
     pub untagged: String,
     /// Translations `WIRE:INSIDE,...`, or `none`.
     pub vlan_map: String,
+    /// The port that takes over while the device is down.
+    pub backup_port: Option<String>,
+    /// Bit X set: frames to `01:80:c2:00:00:0X` that come by the port are forwarded.
+    pub group_fwd_mask: u16,
     /// The keys that are on or off.
     pub options: BTreeMap<&'static str, bool>,
     /// What went through.
@@ -74,6 +78,14 @@ pub struct PortView {
 }
 
 impl PortView {
+    /// The words about what takes over and what passes, as they are and as a new port has them.
+    pub fn bridge_words(&self) -> [(String, &'static str); 2] {
+        [
+            (format!("backup-port={}", self.backup_port.as_deref().unwrap_or("none")), "backup-port=none"),
+            (format!("group-fwd-mask={:#x}", self.group_fwd_mask), "group-fwd-mask=0x0"),
+        ]
+    }
+
     /// The words about VLANs by which the port differs from a new one.
     pub fn unusual_vlans(&self) -> Vec<String> {
         let default = PortVlanSpec::by_default(self.default_pvid);
@@ -201,6 +213,8 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         tagged: vlan.tagged.to_string(),
         untagged: vlan.untagged.to_string(),
         vlan_map: map_text(&vlan.map),
+        backup_port: bridge::backup_name(opened, links, &row.port)?,
+        group_fwd_mask: row.port.group_fwd_mask,
         options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
         counters: counters(&opened.tables.stats(row.slot)?),
     })

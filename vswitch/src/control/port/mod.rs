@@ -1,6 +1,7 @@
 //! Ports: made, removed, listed, changed.
 
 pub mod add;
+mod bridge;
 pub mod del;
 mod device;
 pub mod list;

@@ -5,7 +5,7 @@ use vswitch_common::{
     record::{Note, PortKind},
 };
 
-use super::vlan;
+use super::{bridge, vlan};
 use crate::{
     config::port::PortOptions,
     control::{ControlError, Opened, opened::links},
@@ -25,7 +25,8 @@ pub async fn set(
     let _lock = store.lock()?;
     let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, switch)?;
-    let row = opened.row(name, &links(host).await?)?;
+    let links = links(host).await?;
+    let row = opened.row(name, &links)?;
     let kind = PortKind::from_u8(row.record.kind);
     if options.redirect == Some(Redirect::Peer) && !matches!(kind, Some(PortKind::Netns | PortKind::Pid)) {
         return Err(ControlError::Option {
@@ -36,6 +37,7 @@ pub async fn set(
     }
     let mut port = row.port;
     port.flags = options.apply(port.flags);
+    bridge::apply(&opened, &links, row.slot, &mut port, &options.bridge)?;
     if let Some(redirect) = options.redirect {
         port.redirect = redirect as u8;
     }
