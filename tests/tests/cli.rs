@@ -4,10 +4,11 @@ use serde_json::Value;
 use vswitch_tests::{frame::station, iproute::ip_json, sandbox::Sandbox, vswitch::Cli};
 
 /// All nouns and verbs of the contract.
-const VERBS: [(&str, &[&str]); 5] = [
+const VERBS: [(&str, &[&str]); 6] = [
     ("switch", &["add", "del", "list", "show", "set"]),
     ("port", &["add", "del", "list", "show", "set"]),
     ("fdb", &["list", "add", "del", "flush"]),
+    ("neigh", &["list", "add", "replace", "del", "flush"]),
     ("ns", &["add", "del", "list", "exec", "pids", "identify", "attach", "set-id", "list-id"]),
     ("link", &["list", "show", "add", "del", "set"]),
 ];

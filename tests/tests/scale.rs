@@ -1,8 +1,14 @@
 //! Far more ports than the Linux bridge has: it stops at 1,024.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::time::{Duration, Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use vswitch_tests::{
+    ask::{arp_answer, arp_question},
     device,
     frame::{Frame, station},
     iproute::ip,
@@ -30,6 +36,29 @@ fn add(cli: &Cli, port: usize) -> Duration {
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+/// How often each port got a frame, and which others it got, until that many frames came.
+fn copies(wires: &[Port], frame: &Bytes, wanted: usize) -> (Vec<usize>, Vec<(usize, Bytes)>) {
+    let (mut counts, mut others) = (vec![0; wires.len()], Vec::new());
+    let everybody: Vec<&Port> = wires.iter().collect();
+    let mut deadline = Instant::now() + Duration::from_secs(10);
+    while wait_any(&everybody, deadline).unwrap() > 0 {
+        for (port, wire) in wires.iter().enumerate() {
+            while let Some(received) = wire.try_receive().unwrap() {
+                if received == frame {
+                    counts[port] += 1;
+                } else {
+                    others.push((port, received));
+                }
+            }
+        }
+        if counts.iter().sum::<usize>() + others.len() == wanted {
+            // Anything more would be a copy too many.
+            deadline = Instant::now() + Duration::from_millis(100);
+        }
+    }
+    (counts, others)
 }
 
 #[test]
@@ -65,21 +94,8 @@ fn eleven_hundred_ports() {
     for (from, sequence) in [(0, 1), (PORTS - 1, 2), (1024, 3)] {
         let frame = Frame::broadcast(station(0x701)).sequence(sequence).build();
         wires[from].send(&frame).unwrap();
-        let mut counts = vec![0; PORTS];
-        let everybody: Vec<&Port> = wires.iter().collect();
-        let mut deadline = Instant::now() + Duration::from_secs(10);
-        while wait_any(&everybody, deadline).unwrap() > 0 {
-            for (wire, count) in wires.iter().zip(&mut counts) {
-                while let Some(received) = wire.try_receive().unwrap() {
-                    assert_eq!(received, frame);
-                    *count += 1;
-                }
-            }
-            if counts.iter().sum::<usize>() == PORTS - 1 {
-                // Anything more would be a copy too many.
-                deadline = Instant::now() + Duration::from_millis(100);
-            }
-        }
+        let (counts, others) = copies(&wires, &frame, PORTS - 1);
+        assert_eq!(others, [], "other frames");
         let wrong: Vec<(usize, usize)> = (0..PORTS)
             .map(|port| (port, counts[port]))
             .filter(|(port, count)| *count != usize::from(*port != from))
@@ -101,6 +117,21 @@ fn eleven_hundred_ports() {
     let counters = state::counters(&cli, "lab");
     assert_eq!(counters["p3"].forwarded, 1);
     assert_eq!(counters["p1024"].flooded, 1);
+
+    // A question is answered once, after the last round of its copies.
+    let (known, asker) =
+        ((station(0x701), Ipv4Addr::new(10, 0, 0, 9)), (station(0x702), Ipv4Addr::new(10, 0, 0, 1)));
+    cli.ok(&["neigh", "add", "lab", "10.0.0.9", &known.0.to_string()]);
+    cli.ok(&["port", "set", "lab", "p1024", "neigh-suppress=on"]);
+    let question = arp_question(asker, known.1);
+    wires[3].send(&question).unwrap();
+    let (counts, others) = copies(&wires, &question, PORTS - 1);
+    assert_eq!(others, [(3, arp_answer(known, asker))]);
+    let wrong: Vec<usize> =
+        (0..PORTS).filter(|port| counts[*port] != usize::from(![3, 1024].contains(port))).collect();
+    assert_eq!(wrong, [0_usize; 0], "ports that got the question not exactly once");
+    let counters = state::counters(&cli, "lab");
+    assert_eq!((counters["p3"].answered, counters["p3"].flooded), (1, 0));
 
     cli.ok(&["switch", "del", "lab"]);
     let left =

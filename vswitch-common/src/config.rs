@@ -53,12 +53,14 @@ pub mod switch_flag {
     pub const VLAN_FILTERING: u32 = 1;
     /// Tags are those of 802.1ad (`0x88a8`) rather than of 802.1Q; others are payload.
     pub const VLAN_8021AD: u32 = 1 << 1;
-    /// At least one port has `neigh-suppress` or `proxy-arp`: questions for addresses are looked at.
+    /// At least one port has `neigh-suppress`, `proxy-arp` or `proxy-arp-wifi`: questions for addresses are looked at.
     pub const NEIGH: u32 = 1 << 2;
     /// Nothing is learned from link-local frames that are handed to the host.
     pub const NO_LINKLOCAL_LEARN: u32 = 1 << 3;
     /// Frames are counted for each port and VLAN.
     pub const VLAN_STATS: u32 = 1 << 4;
+    /// At least one port has `neigh-suppress`.
+    pub const NEIGH_SUPPRESS: u32 = 1 << 5;
 }
 
 impl SwitchConfig {

@@ -31,7 +31,7 @@ pub const VLAN_MAP: &str = "VLAN_MAP";
 pub const METERS: &str = "METERS";
 /// Array of [`MirrorSession`](crate::mirror::MirrorSession).
 pub const MIRRORS: &str = "MIRRORS";
-/// Hash [`NeighKey`](crate::neigh::NeighKey) → [`MacAddr`](crate::addr::MacAddr); written by the controller only.
+/// Hash [`NeighKey`](crate::neigh::NeighKey) → [`NeighEntry`](crate::neigh::NeighEntry); written by the controller only.
 pub const NEIGHS: &str = "NEIGHS";
 /// Array slot → [`Note`](crate::record::Note), what the user wrote about a port; slot 0 is the switch.
 pub const NOTES: &str = "NOTES";

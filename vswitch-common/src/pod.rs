@@ -1,13 +1,12 @@
 //! The one place where a type is declared safe to cross a map as plain bytes.
 
 use crate::{
-    addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::{DeviceLayout, PortLink},
     meter::Meter,
     mirror::MirrorSession,
-    neigh::NeighKey,
+    neigh::{NeighEntry, NeighKey},
     port::PortConfig,
     record::{Note, PortRecord},
     stats::PortStats,
@@ -34,13 +33,13 @@ unsafe impl aya::Pod for PortRecord {}
 // SAFETY: as above.
 unsafe impl aya::Pod for PortStats {}
 // SAFETY: as above.
-unsafe impl aya::Pod for MacAddr {}
-// SAFETY: as above.
 unsafe impl aya::Pod for Meter {}
 // SAFETY: as above.
 unsafe impl aya::Pod for MirrorSession {}
 // SAFETY: as above.
 unsafe impl aya::Pod for NeighKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for NeighEntry {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Note {}
 // SAFETY: as above.

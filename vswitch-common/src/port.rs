@@ -69,6 +69,8 @@ pub mod flag {
     pub const PROXY_ARP: u32 = 1 << 9;
     /// Questions for known addresses are not flooded to this port; those for stations behind it are answered.
     pub const NEIGH_SUPPRESS: u32 = 1 << 10;
+    /// ARP questions for stations behind this port are answered, and those that are answered are not flooded to it.
+    pub const PROXY_ARP_WIFI: u32 = 1 << 11;
     /// Sources must be bound to the port.
     pub const SPOOF_CHECK: u32 = 1 << 12;
     /// A frame of ours that comes back shuts the port.

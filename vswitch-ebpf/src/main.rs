@@ -14,9 +14,9 @@ mod entry {
         macros::{classifier, raw_tracepoint},
         programs::{RawTracePointContext, TcContext},
     };
-    use vswitch_ebpf::{frame::Frame, outcome::End};
+    use vswitch_ebpf::outcome::End;
 
-    use crate::program::{cached, clock, flood, helper, pipeline, skb::Skb, watch};
+    use crate::program::{cached, clock, flood, pipeline, skb::Skb, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
@@ -37,10 +37,8 @@ mod entry {
         };
         match frame.outcome.end {
             End::Forward => skb.leave(&frame.outcome.egress),
-            End::Flood => flood::flood(skb, &frame, false),
-            End::FloodKnown => flood::flood(skb, &frame, true),
+            End::Flood | End::FloodKnown | End::Answer => flood::flood(skb, &frame),
             // Further programs on the port may have their say, then the host's stack.
-            End::Answer => helper::redirect(skb.ingress_ifindex()),
             End::Local => TC_ACT_UNSPEC,
             End::Drop => TC_ACT_SHOT,
         }

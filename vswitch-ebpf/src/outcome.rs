@@ -31,7 +31,8 @@ pub enum End {
     FloodKnown,
     /// The host's stack gets it, on the ingress device.
     Local,
-    /// It was a question; turned into the answer, it leaves by the ingress port.
+    /// As [`End::FloodKnown`] for a question that the switch answers: after the copies, the frame is turned into the answer, and leaves
+    /// by the ingress port.
     Answer,
     /// It goes nowhere.
     Drop,

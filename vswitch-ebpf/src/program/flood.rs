@@ -16,11 +16,12 @@ use vswitch_common::{
 };
 use vswitch_ebpf::{
     frame::{Cast, Frame},
+    outcome::End,
     stage::egress::{fits, floods},
 };
 
 use super::{
-    count, helper, meter, mirror,
+    count, helper, meter, mirror, neigh,
     pipeline::Entered,
     policy,
     skb::{Outer, Skb},
@@ -68,10 +69,11 @@ pub fn resumed(skb: &Skb) -> Option<(u32, bool)> {
 
 /// Floods the frame and returns the program's verdict.
 #[inline(always)]
-pub fn flood(skb: &Skb, frame: &Entered, suppress: bool) -> i32 {
+pub fn flood(skb: &Skb, frame: &Entered) -> i32 {
     let Some(config) = tables::config() else {
         return TC_ACT_SHOT;
     };
+    let suppress = !matches!(frame.outcome.end, End::Flood);
     let after = frame.resumed_after;
     if after != 0 {
         skb.set_note(0);
@@ -102,6 +104,12 @@ pub fn flood(skb: &Skb, frame: &Entered, suppress: bool) -> i32 {
         skb.set_note(GO_ON | suppress | (u32::from(round.pending_slot) - 1));
         return helper::redirect_ingress(skb.ingress_ifindex());
     }
+    if matches!(frame.outcome.end, End::Answer) {
+        if round.pending_ifindex != 0 {
+            copy(&mut round);
+        }
+        return answer(skb, frame, round.retag);
+    }
     if round.pending_ifindex == 0 {
         if after == 0 {
             count::flooded_nowhere(frame.slot);
@@ -127,7 +135,7 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
         return 1;
     };
     if !floods(round.cast, round.ingress_slot, ingress, slot, port)
-        || round.suppress && port.has(flag::NEIGH_SUPPRESS)
+        || round.suppress && port.flags & (flag::NEIGH_SUPPRESS | flag::PROXY_ARP_WIFI) != 0
     {
         return 0;
     }
@@ -149,11 +157,7 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
             return 1;
         }
         round.copies += 1;
-        if dress(round) && helper::clone_redirect(round.skb, round.pending_ifindex) {
-            count::sent(round.pending_slot, round.length);
-        } else {
-            count::not_sent(round.pending_slot, DropReason::DeviceDown);
-        }
+        copy(round);
     }
     round.pending_slot = slot;
     round.pending_retag = retag;
@@ -173,6 +177,38 @@ fn passes(round: &Round, slot: Slot, port: &PortConfig) -> Result<(), DropReason
         return Err(DropReason::Policed);
     }
     Ok(())
+}
+
+/// Sends a copy out of the pending port.
+#[inline(always)]
+fn copy(round: &mut Round) {
+    if dress(round) && helper::clone_redirect(round.skb, round.pending_ifindex) {
+        count::sent(round.pending_slot, round.length);
+    } else {
+        count::not_sent(round.pending_slot, DropReason::DeviceDown);
+    }
+}
+
+/// Turns the frame into the answer to itself, which leaves by the port by which it came, with the tag that it had; without
+/// one in the VLAN of untagged frames there.
+#[inline(always)]
+fn answer(skb: &Skb, frame: &Entered, from: Retag) -> i32 {
+    let is_untagged = tables::port(u32::from(frame.slot)).is_some_and(|port| port.pvid == frame.vlan);
+    let to = if is_untagged && frame.outer.tag.is_present() { Retag::POP } else { Retag::KEEP };
+    if !skb.retag(&frame.outer, from, to) || !neigh::answer(skb, frame.vlan) {
+        count::not_sent(frame.slot, DropReason::DeviceDown);
+        return TC_ACT_SHOT;
+    }
+    if let (Some(port), Some(config)) = (tables::port(u32::from(frame.slot)), tables::config()) {
+        if config.has(switch_flag::VLAN_STATS) {
+            count::vlan_sent(frame.slot, frame.vlan, skb.length());
+        }
+        if (port.mirror_out | config.mirrors) != 0 {
+            mirror::sent(skb, port, frame.vlan, config);
+        }
+    }
+    count::sent(frame.slot, skb.length());
+    helper::redirect(skb.ingress_ifindex())
 }
 
 /// Gives the frame the tag that it needs for the pending port, and the port's mirror sessions their copies.

@@ -5,6 +5,7 @@ use vswitch_ebpf::stage::egress::MtuCheck;
 
 const BPF_MTU_CHK_SEGS: u64 = 1;
 const BPF_F_INGRESS: u64 = 1;
+const BPF_F_RECOMPUTE_CSUM: u64 = 1;
 const FRAG_NEEDED: i64 = 1;
 const SEGS_TOOBIG: i64 = 2;
 /// `-ENODEV`.
@@ -98,6 +99,30 @@ pub fn repeat<T>(count: u32, step: unsafe extern "C" fn(u64, *mut T) -> i64, con
     unsafe {
         generated::bpf_loop(count, step as *mut core::ffi::c_void, core::ptr::from_mut(context).cast(), 0);
     }
+}
+
+/// Reads a part of the frame, wherever the kernel keeps it; `false` if the frame ends before.
+#[inline(always)]
+pub fn load<const N: usize>(skb: *mut __sk_buff, from: usize, to: &mut [u8; N]) -> bool {
+    // SAFETY: `skb` is the program's context; the helper writes exactly the length of `to`.
+    unsafe { generated::bpf_skb_load_bytes(skb.cast(), from as u32, to.as_mut_ptr().cast(), N as u32) == 0 }
+}
+
+/// Writes a part of the frame; `false` if it ends before, or there is no memory. Packet pointers are void afterwards.
+#[inline(always)]
+pub fn store<const N: usize>(skb: *mut __sk_buff, from: usize, part: &[u8; N]) -> bool {
+    // SAFETY: `skb` is the program's context; the helper reads exactly the length of `part`.
+    unsafe {
+        generated::bpf_skb_store_bytes(skb, from as u32, part.as_ptr().cast(), N as u32, BPF_F_RECOMPUTE_CSUM)
+            == 0
+    }
+}
+
+/// Cuts the frame, or fills it with zeroes, to a length; `false` if there is no memory. Packet pointers are void afterwards.
+#[inline(always)]
+pub fn set_length(skb: *mut __sk_buff, length: usize) -> bool {
+    // SAFETY: `skb` is the program's context.
+    unsafe { generated::bpf_skb_change_tail(skb, length as u32, 0) == 0 }
 }
 
 /// Reads the kernel's memory; `None` if there is none at that address. `T` is an integer.

@@ -69,7 +69,7 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
     };
     let outer = vlan::outer(skb, config);
     if let Some(resumption) = flood::resumed(skb) {
-        return resume(&ethernet, outer, slot, resumption, config);
+        return resume(skb, &ethernet, outer, slot, resumption, config);
     }
     // Read before anything that a verdict depends on: a change during this frame's journey then voids the verdict.
     let validity = Validity::of(config, tables::state()?, now);
@@ -85,6 +85,7 @@ pub fn enter(skb: &Skb) -> Option<Entered> {
 /// A frame that comes back for the next round of its flood: it was admitted and counted when it came.
 #[inline(always)]
 fn resume(
+    skb: &Skb,
     ethernet: &Ethernet,
     outer: Outer,
     slot: Slot,
@@ -95,6 +96,8 @@ fn resume(
     let outcome = if vlan == vlan::REFUSED {
         // Its port was taken out of the VLAN meanwhile.
         Outcome::drop(DropReason::Vlan)
+    } else if suppress && neigh::ask(skb, slot, vlan) == neigh::ANSWERED {
+        Outcome::ANSWER
     } else if suppress {
         Outcome::FLOOD_KNOWN
     } else {
@@ -113,9 +116,8 @@ fn finish(skb: &Skb, slot: Slot, outcome: Outcome, config: &SwitchConfig) -> Ent
     count::received(slot, skb.length(), &outcome);
     match outcome.end {
         End::Forward => count::sent(outcome.egress.slot, skb.length()),
-        End::Answer => count::sent(slot, skb.length()),
         End::Drop => journal::dropped(skb, slot, outcome.reason, config),
-        End::Flood | End::FloodKnown | End::Local => {}
+        End::Flood | End::FloodKnown | End::Answer | End::Local => {}
     }
     entered(slot, outcome)
 }
@@ -173,27 +175,29 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
         Admit::LearnOnly => return Outcome::drop(DropReason::NotForwarding),
         Admit::Refuse(reason) => return Outcome::drop(reason),
     }
-    if config.has(switch_flag::NEIGH) {
-        match neigh::ask(skb, ingress, *vlan) {
-            neigh::Question::Other => {}
-            neigh::Question::Known => return flooded(skb, question, Outcome::FLOOD_KNOWN),
-            neigh::Question::Answered => return Outcome::ANSWER,
-        }
-    }
     if ethernet.destination.is_group() {
-        return flooded(skb, question, Outcome::FLOOD);
+        return flooded(skb, question);
     }
     unicast(skb, question)
 }
 
-/// A frame without a known destination, if the port may flood one more.
+/// A frame without a known destination, if the port may flood one more. Questions are looked at here: one to a station that is
+/// known goes there, and is answered there.
 #[inline(always)]
-fn flooded(skb: &Skb, question: &Question<'_>, outcome: Outcome) -> Outcome {
-    let cast = question.ethernet.cast();
-    if question.ingress.has(flag::STORM) && !meter::allows(question.slot, cast.meter(), skb.length()) {
+fn flooded(skb: &Skb, question: &Question<'_>) -> Outcome {
+    let Question { config, ethernet, slot, ingress, vlan, .. } = question;
+    let kind = ethernet.cast().meter();
+    if ingress.has(flag::STORM) && !meter::allows(*slot, kind, skb.length()) {
         return Outcome::drop(DropReason::Storm);
     }
-    outcome
+    if !config.has(switch_flag::NEIGH) {
+        return Outcome::FLOOD;
+    }
+    match neigh::ask(skb, *slot, *vlan) {
+        neigh::KNOWN => Outcome::FLOOD_KNOWN,
+        neigh::ANSWERED => Outcome::ANSWER,
+        _ => Outcome::FLOOD,
+    }
 }
 
 #[inline(always)]
@@ -208,12 +212,12 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         None => None,
     };
     let mut target = match forward::destination(entry.as_deref(), rows, *now, config.ageing_jiffies) {
-        Destination::Unknown => return flooded(skb, question, Outcome::FLOOD),
+        Destination::Unknown => return flooded(skb, question),
         Destination::Host => return Outcome::LOCAL,
         Destination::Port(target) => target,
     };
     let Some((mut row, link)) = rows else {
-        return flooded(skb, question, Outcome::FLOOD);
+        return flooded(skb, question);
     };
     if link.went_down() {
         target = watch::stand_in(target);
@@ -233,7 +237,7 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
     match egress::fits(check, skb.length(), mtu) {
         Ok(()) => {}
         // As after the port is taken out of a bridge.
-        Err(DropReason::DeviceGone) => return flooded(skb, question, Outcome::FLOOD),
+        Err(DropReason::DeviceGone) => return flooded(skb, question),
         Err(reason) => return Outcome::drop(reason),
     }
     let redirect = egress::redirect(ethernet.destination, row);

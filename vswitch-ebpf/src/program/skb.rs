@@ -46,6 +46,18 @@ impl Skb {
         unsafe { (*self.raw).tc_index = note }
     }
 
+    /// The ethertype behind the tag that the kernel keeps beside the frame, if there is one of this protocol or none.
+    #[inline(always)]
+    pub fn ethertype(&self, protocol: u16) -> Option<u16> {
+        // SAFETY: `raw` is the program's context.
+        unsafe {
+            if (*self.raw).vlan_present != 0 && (*self.raw).vlan_proto != u32::from(protocol.to_be()) {
+                return None;
+            }
+            Some(u16::from_be((*self.raw).protocol as u16))
+        }
+    }
+
     /// The outer tag and its tag control information, if it is of this protocol. The kernel keeps the tag of a frame
     /// that came by a device beside the frame; only a test run leaves it where it is on the wire.
     #[inline(always)]

@@ -15,7 +15,7 @@ use vswitch_common::{
     map::{FLOW_SLOTS, VLAN_STATS_SIZE},
     meter::{METERS_PER_PORT, Meter, MeterKind},
     mirror::MirrorSession,
-    neigh::NeighKey,
+    neigh::{NeighEntry, NeighKey},
     port::{PortConfig, Slot},
     record::{Note, PortRecord},
     stats::PortStats,
@@ -52,7 +52,7 @@ static METERS: Array<Meter> = Array::with_max_entries(1, 0);
 #[map]
 static MIRRORS: Array<MirrorSession> = Array::with_max_entries(1, 0);
 #[map]
-static NEIGHS: HashMap<NeighKey, MacAddr> = HashMap::with_max_entries(1, 0);
+static NEIGHS: HashMap<NeighKey, NeighEntry> = HashMap::with_max_entries(1, 0);
 /// Without preallocation: few VLANs of all that there may be are in use.
 #[map]
 static VLAN_STATS: PerCpuHashMap<PortVlan, VlanStats> =
@@ -202,9 +202,9 @@ pub fn mirror(index: u32) -> Option<&'static MirrorSession> {
 
 /// Who has a network address.
 #[inline(always)]
-pub fn neigh(key: &NeighKey) -> Option<MacAddr> {
+pub fn neigh(key: &NeighKey) -> Option<&'static NeighEntry> {
     // SAFETY: see above.
-    unsafe { NEIGHS.get(key) }.copied()
+    unsafe { NEIGHS.get(key) }
 }
 
 /// Keeps the maps that no code path reads in the object.

@@ -24,7 +24,9 @@ pub fn floods(
         Cast::Multicast => flag::MCAST_FLOOD,
         Cast::Broadcast => flag::BCAST_FLOOD,
     };
-    egress.ifindex != 0 && egress.has(wanted) && deliver(ingress_slot, ingress, egress_slot, egress).is_ok()
+    // As in `br_flood` of Linux, nothing is flooded to a port that has its questions answered.
+    let is_wanted = egress.flags & (wanted | flag::PROXY_ARP) == wanted;
+    egress.ifindex != 0 && is_wanted && deliver(ingress_slot, ingress, egress_slot, egress).is_ok()
 }
 
 /// How a unicast frame leaves. `redirect_peer` skips the receiving device's own classification of the frame, so it is
@@ -83,6 +85,15 @@ mod tests {
         for (cast, wanted) in casts {
             assert!(floods(cast, 1, &port(flag::DEFAULT), 2, &port(wanted)), "{cast:?}");
             assert!(!floods(cast, 1, &port(flag::DEFAULT), 2, &port(flag::DEFAULT & !wanted)), "{cast:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_flooded_to_a_proxied_port() {
+        for cast in [Cast::UnknownUnicast, Cast::Multicast, Cast::Broadcast] {
+            let proxied = port(flag::DEFAULT | flag::PROXY_ARP);
+            assert!(!floods(cast, 1, &port(flag::DEFAULT), 2, &proxied), "{cast:?}");
+            assert!(floods(cast, 2, &proxied, 1, &port(flag::DEFAULT)), "{cast:?}");
         }
     }
 

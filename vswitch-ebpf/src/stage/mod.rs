@@ -4,4 +4,5 @@ pub mod admit;
 pub mod egress;
 pub mod forward;
 pub mod learn;
+pub mod neigh;
 pub mod vlan;

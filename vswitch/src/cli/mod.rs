@@ -3,6 +3,7 @@
 pub mod fdb;
 pub mod link;
 pub mod monitor;
+pub mod neigh;
 pub mod ns;
 pub mod output;
 pub mod port;
@@ -60,6 +61,9 @@ pub enum Noun {
     /// VLANs: which ports are in them
     #[command(subcommand)]
     Vlan(vlan::VlanCommand),
+    /// Known neighbours: questions that the switch can answer (ARP, IPv6 neighbour discovery)
+    #[command(subcommand)]
+    Neigh(neigh::NeighCommand),
     /// Network namespaces, the same as those of `ip netns`
     #[command(subcommand)]
     Ns(ns::NsCommand),
@@ -78,6 +82,7 @@ impl Noun {
             Self::Port(command) => port::run(command).await,
             Self::Fdb(command) => fdb::run(command).await,
             Self::Vlan(command) => vlan::run(command).await,
+            Self::Neigh(command) => neigh::run(command).await,
             Self::Ns(command) => ns::run(command).await,
             Self::Link(command) => link::run(command).await,
             Self::Monitor(args) => monitor::run(args, json).await,

@@ -30,7 +30,11 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     bcast-flood   send broadcast out of this port [on]\n  \
     isolated      no frame passes between two isolated ports [off]\n  \
     hairpin       frames may leave by the port by which they came [off]\n  \
-    locked        admit only sources that are in the FDB on this port [off]\n\
+    locked        admit only sources that are in the FDB on this port [off]\n  \
+    proxy-arp     answer ARP questions that come by this port; flood nothing to it [off]\n  \
+    proxy-arp-wifi  answer ARP questions for stations behind this port, and spare them to it [off]\n  \
+    neigh-suppress  the same, for ARP and IPv6; spare it announcements as well [off]\n  \
+                  (answers are from `vswitch neigh list`)\n\
     Others:\n  \
     state=forwarding|learning|blocking|disabled\n  \
     redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all\n  \

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The keys that are on or off, with their bits, in the order in which they are shown.
-pub const FLAGS: [(&str, u32); 7] = [
+pub const FLAGS: [(&str, u32); 10] = [
     ("learning", flag::LEARNING),
     ("flood", flag::FLOOD),
     ("mcast-flood", flag::MCAST_FLOOD),
@@ -20,6 +20,9 @@ pub const FLAGS: [(&str, u32); 7] = [
     ("isolated", flag::ISOLATED),
     ("hairpin", flag::HAIRPIN),
     ("locked", flag::LOCKED),
+    ("proxy-arp", flag::PROXY_ARP),
+    ("proxy-arp-wifi", flag::PROXY_ARP_WIFI),
+    ("neigh-suppress", flag::NEIGH_SUPPRESS),
 ];
 
 /// What a port is to be like. What is `None` stays as it is.

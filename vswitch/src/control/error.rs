@@ -121,6 +121,42 @@ pub enum ControlError {
         /// The MTU.
         mtu: u32,
     },
+    /// An address that no neighbour has.
+    #[error("{ip} is {what}, which no neighbour has; use one like 10.0.0.2 or fd00::2")]
+    NotNeigh {
+        /// The address.
+        ip: String,
+        /// The kind of address.
+        what: &'static str,
+    },
+    /// The neighbour is known.
+    #[error("switch `{switch}` knows {ip} as {mac} already; use `vswitch neigh replace {switch} {ip} MAC`")]
+    NeighExists {
+        /// The switch.
+        switch: String,
+        /// The address.
+        ip: String,
+        /// Who has it.
+        mac: String,
+    },
+    /// The neighbour is not known.
+    #[error("switch `{switch}` has no neighbour {ip}{vlan}; list them with `vswitch neigh list {switch}`")]
+    NoNeigh {
+        /// The switch.
+        switch: String,
+        /// The address.
+        ip: String,
+        /// ` in VLAN n`, or nothing.
+        vlan: String,
+    },
+    /// There are no VLANs.
+    #[error("switch `{switch}` does not filter VLANs, so nobody is in VLAN {vlan}; leave --vlan out")]
+    NeighVlan {
+        /// The switch.
+        switch: String,
+        /// The VLAN.
+        vlan: u16,
+    },
     /// A port that is to take over for itself.
     #[error("port `{0}` cannot be its own backup; name another port of the switch, or `backup-port=none`")]
     OwnBackup(String),

@@ -4,6 +4,7 @@
 pub mod error;
 pub mod fdb;
 pub mod monitor;
+pub mod neigh;
 pub mod opened;
 pub mod port;
 pub mod repair;

@@ -9,6 +9,7 @@ use aya::{
     programs::{ProgramError, links::LinkError},
 };
 use thiserror::Error;
+use vswitch_common::map::NEIGHS_SIZE;
 
 /// How many of the verifier's last lines are shown: the first ones say nothing.
 const VERIFIER_LINES: usize = 6;
@@ -105,6 +106,11 @@ pub enum DatapathError {
     /// The FDB is full.
     #[error("the FDB is full; remove addresses or make the switch with a larger `fdb-size`")]
     FdbFull,
+    /// The table of neighbours is.
+    #[error(
+        "the switch has room for {NEIGHS_SIZE} neighbours, all taken; remove some with `vswitch neigh flush`"
+    )]
+    NeighsFull,
     /// The VLAN translations are.
     #[error("the switch has room for 2048 VLAN translations, all taken; remove some with `vlan-map=none`")]
     VlanMapFull,

@@ -9,6 +9,7 @@ pub mod error;
 pub mod fdb;
 mod feature;
 pub mod journal;
+pub mod neigh;
 pub mod object;
 pub mod store;
 pub mod tables;

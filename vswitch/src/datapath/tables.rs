@@ -4,14 +4,13 @@ use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use vswitch_common::{
-    addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::PortLink,
     map,
     meter::Meter,
     mirror::MirrorSession,
-    neigh::NeighKey,
+    neigh::{NeighEntry, NeighKey},
     port::{PortConfig, Slot},
     record::{Note, PortRecord},
     stats::PortStats,
@@ -34,7 +33,7 @@ pub struct Tables {
     pub(super) vlan_map: HashMap<MapData, TranslateKey, u16>,
     pub(super) meters: Array<MapData, Meter>,
     pub(super) mirrors: Array<MapData, MirrorSession>,
-    pub(super) neighs: HashMap<MapData, NeighKey, MacAddr>,
+    pub(super) neighs: HashMap<MapData, NeighKey, NeighEntry>,
     notes: Array<MapData, Note>,
     pub(super) vlan_stats: PerCpuHashMap<MapData, PortVlan, VlanStats>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
 use vswitch_common::{
     addr::MacAddr,
     fdb::{FdbKey, FdbKind},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     config::port::{bridge::Backup, vlan::PortVlanSpec},
     control::{
-        ControlError, Opened, fdb,
+        ControlError, Opened, fdb, neigh,
         opened::{Links, links},
     },
     datapath::{DatapathError, Store, attach},
@@ -118,10 +119,13 @@ async fn build(
     let is_backed = matches!(request.options.bridge.backup, Some(Backup::Port(_)));
     let links = if is_backed { links(host).await? } else { Links::new() };
     bridge::apply(opened, &links, slot, &mut row, &request.options.bridge)?;
+    bridge::prepare(opened, &row)?;
     opened.tables.set_note(slot, &Note::new(request.options.description.as_deref().unwrap_or_default()))?;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;
     add_local(opened, slot, incarnation, device.link.mac)?;
+    let ips: Vec<_> = request.ips.iter().map(IpNet::addr).collect();
+    neigh::note_port(opened, slot, device.peer_mac, &ips)?;
     row.state = request.options.state.unwrap_or(PortState::Forwarding) as u8;
     opened.tables.set_port(slot, &row)?;
     if matches!(request.place, Place::Tap { .. }) {

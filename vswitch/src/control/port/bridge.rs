@@ -1,6 +1,11 @@
-//! What takes over for a port, and what passes it.
+//! What takes over for a port, what passes it, and what follows for the switch from its flags.
 
-use vswitch_common::port::{PortConfig, Slot};
+use std::collections::BTreeSet;
+
+use vswitch_common::{
+    config::switch_flag,
+    port::{PortConfig, Slot, flag},
+};
 
 use crate::{
     config::port::bridge::{Backup, BridgeOptions},
@@ -9,6 +14,9 @@ use crate::{
         opened::{Links, PortRow},
     },
 };
+
+/// The flags of ports for which the program has to look at questions for addresses.
+const ASKING: u32 = flag::PROXY_ARP | flag::PROXY_ARP_WIFI | flag::NEIGH_SUPPRESS;
 
 /// Changes the row of a port, which the caller writes.
 pub fn apply(
@@ -49,12 +57,39 @@ pub fn backup_name(
     Ok(backup.as_ref().map(name))
 }
 
-/// A port is no more: it takes over for none.
-pub fn forget(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
+/// Ports are gone: they take over for none.
+pub fn forget(opened: &mut Opened, slots: &BTreeSet<Slot>) -> Result<(), ControlError> {
     for row in opened.rows()? {
-        if row.port.backup == slot {
+        if slots.contains(&row.port.backup) {
             opened.tables.set_port(row.slot, &PortConfig { backup: 0, ..row.port })?;
         }
     }
     Ok(())
+}
+
+/// Lets the program look at questions for addresses, before a port is written that needs it.
+pub fn prepare(opened: &mut Opened, port: &PortConfig) -> Result<(), ControlError> {
+    let flags = opened.config.flags | wanted(port.flags);
+    set_flags(opened, flags)
+}
+
+/// Spares the program the look, after a change of ports, if none needs it any more.
+pub fn settle(opened: &mut Opened) -> Result<(), ControlError> {
+    let ports = opened.rows()?.iter().fold(0, |flags, row| flags | row.port.flags);
+    let flags = opened.config.flags & !(switch_flag::NEIGH | switch_flag::NEIGH_SUPPRESS) | wanted(ports);
+    set_flags(opened, flags)
+}
+
+/// What follows from the flags of ports.
+fn wanted(ports: u32) -> u32 {
+    let bit = |flag, bit| if ports & flag != 0 { bit } else { 0 };
+    bit(ASKING, switch_flag::NEIGH) | bit(flag::NEIGH_SUPPRESS, switch_flag::NEIGH_SUPPRESS)
+}
+
+fn set_flags(opened: &mut Opened, flags: u32) -> Result<(), ControlError> {
+    if flags == opened.config.flags {
+        return Ok(());
+    }
+    opened.config.flags = flags;
+    Ok(opened.tables.set_config(&opened.config)?)
 }

@@ -56,6 +56,7 @@ pub async fn remove_all(
     }
     let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
     opened.tables.fdb_remove(|_, entry| slots.contains(&entry.slot))?;
+    rows::forget_references(opened, &slots)?;
     let present = ports.iter().filter_map(|(row, link)| Some((row, link.as_ref()?)));
     let (made, adopted): (Vec<_>, Vec<_>) = present.partition(|(row, link)| is_ours(row, link));
     for (row, link) in adopted {

@@ -56,6 +56,7 @@ pub async fn set(
     if let Some(text) = &options.description {
         opened.tables.set_note(row.slot, &Note::new(text))?;
     }
+    bridge::prepare(&mut opened, &port)?;
     opened.tables.set_port(row.slot, &port)?;
-    Ok(())
+    bridge::settle(&mut opened)
 }

@@ -1,5 +1,7 @@
 //! What a half-made port must give back.
 
+use std::collections::BTreeSet;
+
 use vswitch_common::{
     port::{PortConfig, Slot},
     record::PortRecord,
@@ -67,6 +69,7 @@ async fn back(step: &Step, host: &Host, opened: &mut Opened) -> anyhow::Result<(
             opened.tables.set_port(*slot, &PortConfig { incarnation, ..PortConfig::EMPTY })?;
             opened.tables.fdb_remove_port(*slot)?;
             rows::forget(opened, *slot)?;
+            rows::forget_references(opened, &BTreeSet::from([*slot]))?;
             opened.tables.set_record(*slot, &PortRecord::EMPTY)?;
         }
         Step::Attached(slot, name) => attach::detach(&opened.directory, *slot, Some(name.as_str()))?,
