@@ -9,6 +9,7 @@ use vswitch_tests::{
     iproute::ip,
     sandbox::{NetNs, Sandbox},
     topology::{Kind, Lan},
+    wait,
 };
 
 /// Command lines of the processes in the calling thread's network namespace, but for this one.
@@ -79,6 +80,7 @@ fn deleting_the_switch_leaves_what_was_there_before() {
     ip(&["link", "add", "dev0", "type", "veth", "peer", "name", "dev1"]);
     ip(&["link", "set", "dev0", "up"]);
     ip(&["link", "set", "dev1", "up"]);
+    wait::until("the kernel has announced both", || ip(&["link"]).matches("state UP").count() == 2);
     cli.run(&["switch", "list"]);
     let before = Inventory::take();
     cli.ok(&["switch", "add", "lab"]);

@@ -1,7 +1,7 @@
 //! Counters, and how they add up.
 //!
 //! For every port: `rx_frames = forwarded + flooded + local + answered + sum(drops)`. For every switch: the sum of
-//! `tx_frames` and `tx_drops` is what was forwarded and answered plus every copy of what was flooded.
+//! `tx_frames` and `tx_drops` is what was forwarded and answered plus every copy of what was flooded or answered.
 
 use crate::drop::DropReason;
 

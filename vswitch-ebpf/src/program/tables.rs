@@ -51,8 +51,9 @@ static VLAN_MAP: HashMap<TranslateKey, u16> = HashMap::with_max_entries(1, 0);
 static METERS: Array<Meter> = Array::with_max_entries(1, 0);
 #[map]
 static MIRRORS: Array<MirrorSession> = Array::with_max_entries(1, 0);
+/// Without preallocation: only the controller adds to it.
 #[map]
-static NEIGHS: HashMap<NeighKey, NeighEntry> = HashMap::with_max_entries(1, 0);
+static NEIGHS: HashMap<NeighKey, NeighEntry> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 /// Without preallocation: few VLANs of all that there may be are in use.
 #[map]
 static VLAN_STATS: PerCpuHashMap<PortVlan, VlanStats> =
