@@ -10,6 +10,7 @@
 
 pub mod demo;
 pub mod device;
+pub mod differential;
 pub mod frame;
 pub mod inventory;
 pub mod iproute;
