@@ -19,7 +19,7 @@ use vswitch_common::addr::MacAddr;
 use crate::{
     device,
     frame::{Frame, station},
-    iproute::{bridge, bridge_json, ip},
+    iproute::{bridge, bridge_json, ip, ip_json},
     port::{Port, wait_any},
     sandbox::{NetNs, Sandbox},
     state::{self, Snapshot},
@@ -255,6 +255,21 @@ impl<'a> Lan<'a> {
                 drop(cli.ok(&["port", "set", &self.name, self.port(station), &format!("{flag}={word}")]));
             }
             None => drop(bridge(&["link", "set", "dev", self.port(station), &flag.replace('-', "_"), word])),
+        }
+    }
+
+    /// Waits until a port that comes up is up. The kernel notices a carrier some time later, and lets nothing pass before.
+    #[track_caller]
+    pub fn until_up(&self, station: usize) {
+        let name = self.port(station);
+        let is_up = |arguments: &[&str]| ip_json(arguments)[0]["operstate"] == "UP";
+        wait::until("the link is up", || {
+            is_up(&["-n", name, "link", "show", "eth0"]) && is_up(&["link", "show", name])
+        });
+        if self.kind == Kind::Bridge {
+            wait::until("the bridge port forwards", || {
+                bridge_json(&["link", "show", "dev", name])[0]["state"] == "forwarding"
+            });
         }
     }
 

@@ -3,12 +3,13 @@
 
 use vswitch_tests::{
     frame::{Frame, station},
+    iproute::{bridge, ip},
     on_both,
     sandbox::Sandbox,
     topology::{Kind, Lan},
 };
 
-on_both!(forwarding, learning, blocking, disabled, addresses_stay);
+on_both!(forwarding, learning, blocking, disabled, addresses_stay, a_link_that_is_down_delivers_nothing);
 
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
     let lan = Lan::new(sandbox, kind, 3);
@@ -104,7 +105,29 @@ fn what_a_link_forgot_is_not_there() {
     let sandbox = Sandbox::enter().unwrap();
     let lan = lan(&sandbox, Kind::Vswitch);
     let mac = lan.mac(1).to_string();
-    vswitch_tests::iproute::ip(&["link", "set", lan.port(1), "down"]);
+    ip(&["link", "set", lan.port(1), "down"]);
     let refused = lan.cli().run(&["fdb", "del", &lan.name, &mac]).refused();
     assert!(refused.stderr.contains("has no address"), "{}", refused.stderr);
+}
+
+/// A static address outlives the link, but nothing is delivered to it while the port's device is down.
+fn a_link_that_is_down_delivers_nothing(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = lan(&sandbox, kind);
+    let mac = lan.mac(1).to_string();
+    let there = Frame::new(lan.mac(0), lan.mac(1));
+    if kind == Kind::Vswitch {
+        lan.cli().ok(&["fdb", "add", &lan.name, &mac, lan.port(1)]);
+    } else {
+        bridge(&["fdb", "replace", &mac, "dev", lan.port(1), "master", "static"]);
+    }
+    lan.expect(0, &there, &[1]);
+    ip(&["link", "set", lan.port(1), "down"]);
+    lan.expect(0, &there, &[]);
+    lan.expect(0, &there.clone().sequence(1), &[]);
+    ip(&["link", "set", lan.port(1), "up"]);
+    lan.until_up(1);
+    lan.expect(0, &there, &[1]);
+    lan.expect(1, &Frame::new(lan.mac(1), lan.mac(0)), &[0]);
+    lan.expect(0, &there, &[1]);
 }

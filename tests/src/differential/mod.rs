@@ -19,11 +19,10 @@ use vswitch_common::addr::MacAddr;
 
 use crate::{
     frame::Frame,
-    iproute::{bridge_json, ip, ip_json},
+    iproute::ip,
     random::Random,
     sandbox::Sandbox,
     topology::{Kind, Lan},
-    wait,
 };
 use barrier::{Barrier, CHUNK};
 use knobs::{Change, Link};
@@ -196,7 +195,7 @@ impl<'a> Pair<'a> {
             Link::Up | Link::Bounces => {
                 self.is_up[change.port] = true;
                 for lan in [&self.reference, &self.subject] {
-                    until_up(lan, change.port);
+                    lan.until_up(change.port);
                 }
             }
         }
@@ -225,18 +224,4 @@ fn lan<'a>(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char) -> Lan<'a
         lan.add(&["--mtu", if port == JUMBO { "9000" } else { "1500" }]);
     }
     lan
-}
-
-/// The kernel notices a carrier some time later, and lets nothing pass before.
-fn until_up(lan: &Lan, port: usize) {
-    let name = lan.port(port);
-    let is_up = |arguments: &[&str]| ip_json(arguments)[0]["operstate"] == "UP";
-    wait::until("the link is up", || {
-        is_up(&["-n", name, "link", "show", "eth0"]) && is_up(&["link", "show", name])
-    });
-    if lan.kind == Kind::Bridge {
-        wait::until("the bridge port forwards", || {
-            bridge_json(&["link", "show", "dev", name])[0]["state"] == "forwarding"
-        });
-    }
 }

@@ -33,7 +33,8 @@ pub fn learn_source(
         (Learn::Refresh, Some(entry)) => {
             let forgotten = !behind.remembers(entry);
             entry.stamp = now;
-            // A forgotten address was flooded to, and floods are not cached: no verdict depends on this.
+            // A forgotten address was flooded to, and floods are not cached; a static one was reached by the device, as it
+            // may be until the verdict ends: none depends on this.
             entry.epoch = behind.epoch;
             if forgotten {
                 journal::learned(skb, key.mac(), behind.slot, config);

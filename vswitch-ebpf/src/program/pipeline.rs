@@ -212,7 +212,7 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         Destination::Host => return Outcome::LOCAL,
         Destination::Port(target) => target,
     };
-    let Some((row, _)) = rows else {
+    let Some((row, link)) = rows else {
         return flooded(skb, question, Outcome::FLOOD);
     };
     if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
@@ -229,7 +229,8 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
         Err(DropReason::DeviceGone) => return flooded(skb, question, Outcome::FLOOD),
         Err(reason) => return Outcome::drop(reason),
     }
-    let redirect = egress::redirect(ethernet.destination, row);
+    let is_current = matches!(&entry, Some(entry) if entry.epoch == link.epoch);
+    let redirect = egress::redirect(ethernet.destination, row, is_current);
     let egress = Egress { slot: target, ifindex: row.ifindex, redirect, retag };
     let work = work_of(ingress, row, retag, config);
     let verdict = Verdict { ingress: *slot, vlan: *vlan, work, egress };

@@ -29,10 +29,14 @@ pub fn floods(
 
 /// How a unicast frame leaves. `redirect_peer` skips the receiving device's own classification of the frame, so it is
 /// used only for frames that are addressed to the peer itself: what a guest bridge, a macvlan or a sniffer behind the
-/// peer is to receive goes through the device, which marks it as somebody else's.
+/// peer is to receive goes through the device, which marks it as somebody else's. `is_current`: the station was heard, or
+/// added, since the port's device last went down; else the device may be down still, and only the device itself knows.
 #[inline(always)]
-pub fn redirect(destination: MacAddr, egress: &PortConfig) -> Redirect {
-    if egress.redirect == Redirect::Peer as u8 && egress.peer_mac.to_bits() == destination.to_bits() {
+pub fn redirect(destination: MacAddr, egress: &PortConfig, is_current: bool) -> Redirect {
+    if is_current
+        && egress.redirect == Redirect::Peer as u8
+        && egress.peer_mac.to_bits() == destination.to_bits()
+    {
         Redirect::Peer
     } else {
         Redirect::Dev
@@ -95,10 +99,11 @@ mod tests {
     fn the_peer_is_reached_directly_only_by_its_own_address() {
         let peer_mac = MacAddr::new([2, 0, 0, 0, 0, 9]);
         let direct = PortConfig { redirect: Redirect::Peer as u8, peer_mac, ..port(flag::DEFAULT) };
-        assert_eq!(redirect(peer_mac, &direct), Redirect::Peer);
-        assert_eq!(redirect(MacAddr::new([2, 0, 0, 0, 0, 8]), &direct), Redirect::Dev);
+        assert_eq!(redirect(peer_mac, &direct, true), Redirect::Peer);
+        assert_eq!(redirect(peer_mac, &direct, false), Redirect::Dev);
+        assert_eq!(redirect(MacAddr::new([2, 0, 0, 0, 0, 8]), &direct, true), Redirect::Dev);
         assert_eq!(
-            redirect(peer_mac, &PortConfig { redirect: Redirect::Dev as u8, ..direct }),
+            redirect(peer_mac, &PortConfig { redirect: Redirect::Dev as u8, ..direct }, true),
             Redirect::Dev
         );
     }

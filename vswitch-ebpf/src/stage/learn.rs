@@ -57,8 +57,10 @@ impl Behind {
 pub fn learn(entry: Option<&FdbEntry>, is_void: bool, behind: Behind, now: u64, cache_shift: u8) -> Learn {
     let Some(entry) = entry else { return Learn::Insert };
     if behind.holds(entry) {
-        let is_old = now >> cache_shift != entry.stamp >> cache_shift || !behind.remembers(entry);
-        if entry.kind().ages() && is_old { Learn::Refresh } else { Learn::Keep }
+        let is_old = entry.kind().ages() && now >> cache_shift != entry.stamp >> cache_shift;
+        // A frame that comes in is proof that the device is up again.
+        let went_down = entry.epoch != behind.epoch && !matches!(entry.kind(), FdbKind::Local);
+        if is_old || went_down { Learn::Refresh } else { Learn::Keep }
     } else if entry.kind().moves() || is_void && !matches!(entry.kind(), FdbKind::Local) {
         Learn::Move
     } else {
@@ -128,7 +130,7 @@ mod tests {
         for kind in KINDS {
             let old = entry(before, kind, 1000);
             let renewed = learn(Some(&old), false, HERE, 1000, 8) == Learn::Refresh;
-            assert_eq!(renewed, kind.ages(), "{kind:?}");
+            assert_eq!(renewed, kind != FdbKind::Local, "{kind:?}");
             let known = is_authorised(Some(&old), HERE, 1000, 0);
             assert_eq!(known, kind == FdbKind::Static, "{kind:?}");
         }
