@@ -9,7 +9,15 @@ use vswitch_tests::{
     topology::{Kind, Lan},
 };
 
-on_both!(forwarding, learning, blocking, disabled, addresses_stay, a_link_that_is_down_delivers_nothing);
+on_both!(
+    forwarding,
+    learning,
+    blocking,
+    disabled,
+    addresses_stay,
+    a_link_that_is_down_delivers_nothing,
+    what_was_sticky_is_learned_anew,
+);
 
 fn lan(sandbox: &Sandbox, kind: Kind) -> Lan<'_> {
     let lan = Lan::new(sandbox, kind, 3);
@@ -130,4 +138,27 @@ fn a_link_that_is_down_delivers_nothing(kind: Kind) {
     lan.expect(0, &there, &[1]);
     lan.expect(1, &Frame::new(lan.mac(1), lan.mac(0)), &[0]);
     lan.expect(0, &there, &[1]);
+}
+
+/// What a link forgot is learned anew, as any other address, even if it was sticky before.
+fn what_was_sticky_is_learned_anew(kind: Kind) {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = lan(&sandbox, kind);
+    let mac = station(0x701).to_string();
+    if kind == Kind::Vswitch {
+        lan.cli().ok(&["fdb", "add", &lan.name, &mac, lan.port(1), "--sticky"]);
+    } else {
+        bridge(&["fdb", "replace", &mac, "dev", lan.port(1), "master", "dynamic", "sticky"]);
+    }
+    let speaks = Frame::new(station(0x701), lan.mac(0));
+    let answer = Frame::new(lan.mac(0), station(0x701));
+    lan.expect(2, &speaks, &[0]);
+    lan.expect(0, &answer, &[1]);
+    ip(&["link", "set", lan.port(1), "down"]);
+    ip(&["link", "set", lan.port(1), "up"]);
+    lan.until_up(1);
+    lan.expect(1, &Frame::broadcast(station(0x701)), &[0, 2]);
+    lan.expect(0, &answer, &[1]);
+    lan.expect(2, &speaks, &[0]);
+    lan.expect(0, &answer, &[2]);
 }

@@ -2,7 +2,7 @@
 
 use vswitch_common::{
     config::SwitchConfig,
-    fdb::{FdbEntry, FdbKey},
+    fdb::{FdbEntry, FdbKey, FdbKind},
     map::{RING_FACTOR, RING_TRIES},
 };
 use vswitch_ebpf::stage::learn::{Behind, Learn, learn, learned};
@@ -24,21 +24,25 @@ pub fn learn_source(
         Some(entry) if !behind.holds(entry) => !is_live(entry, now, config),
         Some(_) | None => false,
     };
+    // What its port forgot is learned anew, whatever it was.
+    let is_forgotten =
+        |entry: &FdbEntry| !behind.remembers(entry) || entry.is_expired(now, config.ageing_jiffies);
     match (learn(entry.as_deref(), is_void, behind, now, config.cache_shift), entry) {
         (Learn::Keep, _) => {}
-        (Learn::Refresh | Learn::Move, None) | (Learn::Insert, _) => {
-            insert(key, &learned(behind, now), now, config);
+        (Learn::Refresh, Some(entry)) if !is_forgotten(entry) => {
+            entry.stamp = now;
+            // Of a static address; verdicts that reach it by the device remain right until they end.
+            entry.epoch = behind.epoch;
+        }
+        (Learn::Refresh, Some(entry)) if matches!(entry.kind(), FdbKind::Dynamic) => {
+            // It has its place in the ring. It was flooded to, and floods are not cached: no verdict depends on this.
+            entry.stamp = now;
+            entry.epoch = behind.epoch;
             journal::learned(skb, key.mac(), behind.slot, config);
         }
-        (Learn::Refresh, Some(entry)) => {
-            let forgotten = !behind.remembers(entry);
-            entry.stamp = now;
-            // A forgotten address was flooded to, and floods are not cached; a static one was reached by the device, as it
-            // may be until the verdict ends: none depends on this.
-            entry.epoch = behind.epoch;
-            if forgotten {
-                journal::learned(skb, key.mac(), behind.slot, config);
-            }
+        (Learn::Refresh, _) | (Learn::Move, None) | (Learn::Insert, _) => {
+            insert(key, &learned(behind, now), now, config);
+            journal::learned(skb, key.mac(), behind.slot, config);
         }
         (Learn::Move, Some(entry)) => {
             let from = entry.slot;
