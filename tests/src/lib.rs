@@ -8,6 +8,7 @@
 //! ([`on_both`]): the bridge proves that the test is right.
 #![expect(clippy::missing_panics_doc, reason = "a test harness panics by design when an expectation fails")]
 
+pub mod baseline;
 pub mod demo;
 pub mod device;
 pub mod differential;
