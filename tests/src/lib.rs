@@ -9,6 +9,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test harness panics by design when an expectation fails")]
 
 pub mod baseline;
+pub mod cpu;
 pub mod demo;
 pub mod device;
 pub mod differential;

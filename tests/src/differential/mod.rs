@@ -11,13 +11,10 @@ pub mod knobs;
 pub mod report;
 
 use bytes::Bytes;
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
-};
 use vswitch_common::addr::MacAddr;
 
 use crate::{
+    cpu::stay_on,
     frame::Frame,
     iproute::ip,
     random::Random,
@@ -65,7 +62,7 @@ impl Plan<'_> {
     /// # Panics
     /// At the first difference, with everything that was changed before.
     pub fn run(&self) {
-        stay_on_one_cpu();
+        stay_on(0);
         let sandbox = Sandbox::enter().expect("sandbox");
         let mut pair = Pair::new(&sandbox, self.subject);
         (self.prepare)(&pair.subject);
@@ -96,12 +93,6 @@ impl Plan<'_> {
         );
         println!("{} frames, {} changes, {arrived} arrivals, all the same", self.frames, pair.changes.len());
     }
-}
-
-fn stay_on_one_cpu() {
-    let mut cpus = CpuSet::new();
-    cpus.set(0).expect("a first CPU");
-    sched_setaffinity(Pid::from_raw(0), &cpus).expect("stay on the first CPU");
 }
 
 /// Both sides.

@@ -4,6 +4,8 @@
 
 mod layer3;
 
+use std::env;
+
 use vswitch_common::addr::MacAddr;
 
 use crate::{
@@ -17,6 +19,14 @@ const SHORTEST: usize = 60;
 const TAGS: usize = 8;
 /// Long frames: the most that the kernel's test-run takes in one page.
 const LONGEST: usize = 1514;
+
+/// How many frames a test is to make: what `VSWITCH_MUTATIONS` says, else a million.
+///
+/// # Panics
+/// When the variable is not a number.
+pub fn mutations() -> u64 {
+    env::var("VSWITCH_MUTATIONS").map_or(1_000_000, |text| text.parse().expect("a number of frames"))
+}
 
 /// Who is where, so that most frames have somewhere to go.
 #[derive(Clone, Debug)]
