@@ -143,7 +143,7 @@ impl Program {
         let now = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
         let start = now()?;
         bpf(BPF_PROG_TEST_RUN, &mut run)?;
-        Ok((now()? - start).as_secs_f64() * 1e9 / f64::from(repeat))
+        Ok(now()?.saturating_sub(start).as_secs_f64() * 1e9 / f64::from(repeat))
     }
 
     fn test_run(&self, frame: &[u8], context: &Context, repeat: u32) -> TestRun {

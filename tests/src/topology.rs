@@ -276,21 +276,18 @@ impl<'a> Lan<'a> {
     /// Sets the state of a port by hand: `disabled`, `blocking`, `learning` or `forwarding`.
     #[track_caller]
     pub fn set_state(&self, station: usize, state: &str) {
-        match &self.cli {
-            Some(cli) => {
-                drop(cli.ok(&["port", "set", &self.name, self.port(station), &format!("state={state}")]));
-            }
-            None => {
-                let number = match state {
-                    "disabled" => "0",
-                    // A bridge without STP does not stay in `blocking`; `listening` is the same for frames.
-                    "blocking" => "1",
-                    "learning" => "2",
-                    _ => "3",
-                };
-                drop(bridge(&["link", "set", "dev", self.port(station), "state", number]));
-            }
+        if let Some(cli) = &self.cli {
+            cli.ok(&["port", "set", &self.name, self.port(station), &format!("state={state}")]);
+            return;
         }
+        let number = match state {
+            "disabled" => "0",
+            // A bridge without STP does not stay in `blocking`; `listening` is the same for frames.
+            "blocking" => "1",
+            "learning" => "2",
+            _ => "3",
+        };
+        bridge(&["link", "set", "dev", self.port(station), "state", number]);
     }
 
     /// Where the learned addresses are: (address, port).

@@ -60,7 +60,7 @@ fn every_option_of_iproute2_has_its_row() {
 fn options(command: &[&str]) -> BTreeSet<String> {
     let output = Command::new(command[0]).args(&command[1..]).output().unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    let words = text
+    text
         // `[no]static` is both.
         .replace("[no]", "")
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.')
@@ -68,6 +68,5 @@ fn options(command: &[&str]) -> BTreeSet<String> {
         .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
         .filter(|word| !NO_OPTIONS.contains(word))
         .map(str::to_owned)
-        .collect();
-    words
+        .collect()
 }

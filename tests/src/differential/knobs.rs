@@ -212,16 +212,15 @@ impl Change {
     pub fn apply(&self, lan: &Lan) -> Result<(), String> {
         for command in self.commands(lan) {
             let words: Vec<&str> = command.split_whitespace().collect();
-            match words[..] {
-                [program @ ("ip" | "bridge"), ref rest @ ..] => drop(iproute::attempt(program, rest)?),
-                _ => {
-                    let output = lan.cli().run(&words);
-                    match output.code {
-                        Some(0) => {}
-                        Some(1 | 2) => return Err(output.stderr),
-                        _ => panic!("`{}` died: {output:?}", output.command),
-                    }
-                }
+            if let [program @ ("ip" | "bridge"), rest @ ..] = &words[..] {
+                iproute::attempt(program, rest)?;
+                continue;
+            }
+            let output = lan.cli().run(&words);
+            match output.code {
+                Some(0) => {}
+                Some(1 | 2) => return Err(output.stderr),
+                _ => panic!("`{}` died: {output:?}", output.command),
             }
         }
         Ok(())

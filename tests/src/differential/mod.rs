@@ -75,7 +75,7 @@ impl Plan<'_> {
             }
             if self.turn_knobs {
                 for _ in 0..random.below(5) {
-                    pair.change(Change::any(&mut random), self.passes_on);
+                    pair.change(&Change::any(&mut random), self.passes_on);
                 }
             } else if random.once_in(100) {
                 pair.reference.flush();
@@ -161,7 +161,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Makes a change on both sides, and waits until the links are as they are going to be.
-    fn change(&mut self, change: Change, passes_on: &dyn Fn(&Change) -> bool) {
+    fn change(&mut self, change: &Change, passes_on: &dyn Fn(&Change) -> bool) {
         let is_up = self.is_up[change.port];
         let makes_sense = match change.link() {
             Link::Down => is_up && self.is_up.iter().filter(|up| **up).count() > 2,
@@ -174,7 +174,7 @@ impl<'a> Pair<'a> {
         }
         self.changes.push(change.to_string());
         let expected = change.apply(&self.reference);
-        let found = if passes_on(&change) { change.apply(&self.subject) } else { expected.clone() };
+        let found = if passes_on(change) { change.apply(&self.subject) } else { expected.clone() };
         assert!(
             expected.is_ok() == found.is_ok(),
             "`{change}`: the bridge says {expected:?}, the switch {found:?}\n{}",

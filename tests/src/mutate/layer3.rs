@@ -13,7 +13,7 @@ const LLDP: u16 = 0x88cc;
 
 /// Types that somebody may care about, and lengths, which look like types.
 const TYPES: [u16; 11] = [CONTROL, LLDP, RARP, IPV4, IPV6, ARP, 0, 1, 0x05dc, 0x0600, 0xffff];
-/// Protocols of IPv4 and IPv6: ICMP, TCP, UDP, ICMPv6, and extension headers of IPv6.
+/// Protocols of IPv4 and IPv6: ICMP, TCP, UDP, ICMP of IPv6, and extension headers of IPv6.
 const PROTOCOLS: [u8; 10] = [1, 6, 6, 6, 17, 17, 58, 0, 43, 44];
 
 /// Appends an ethertype and a packet.
