@@ -87,7 +87,9 @@ impl<'a> Lan<'a> {
             }
             Kind::Bridge => {
                 let options = ["stp_state", "0", "mcast_snooping", "0", "nf_call_iptables", "0"];
-                ip(&[&["link", "add", name, "type", "bridge"], &options[..]].concat());
+                // Else a port that is set to learning by hand would forward after a while.
+                let patience = ["forward_delay", "0"];
+                ip(&[&["link", "add", name, "type", "bridge"], &options[..], &patience].concat());
                 ip(&["link", "set", name, "up"]);
                 None
             }
