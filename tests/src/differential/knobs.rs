@@ -122,6 +122,13 @@ pub const KNOBS: &[Knob] = &[
         ],
         link: Link::Stays,
     },
+    Knob {
+        weight: 1,
+        bridge: "ip link set {switch} type bridge no_linklocal_learn {value}",
+        vswitch: "switch set {switch} linklocal-learn={value}",
+        values: &[("0", "on"), ("1", "off")],
+        link: Link::Stays,
+    },
     // What a bridge calls static follows its station, unless it is sticky; a switch's static addresses never move.
     action(6, "bridge fdb replace {mac} dev {port} master static sticky", "fdb add {switch} {mac} {port}"),
     action(

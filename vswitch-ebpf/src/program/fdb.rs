@@ -40,6 +40,7 @@ pub fn learn_source(
             entry.epoch = behind.epoch;
             journal::learned(skb, key.mac(), behind.slot, config);
         }
+        (Learn::Insert, _) if is_device(key) => {}
         (Learn::Refresh, _) | (Learn::Move, None) | (Learn::Insert, _) => {
             insert(key, &learned(behind, now), now, config);
             journal::learned(skb, key.mac(), behind.slot, config);
@@ -53,6 +54,15 @@ pub fn learn_source(
             journal::moved(skb, key.mac(), from, behind.slot, config);
         }
     }
+}
+
+/// Whether the address is that of a port's own device, which has its entry in VLAN 0 only, and is nobody else's in any.
+#[inline(always)]
+fn is_device(key: FdbKey) -> bool {
+    if key.vlan() == 0 {
+        return false;
+    }
+    matches!(tables::fdb_get(FdbKey::new(key.mac(), 0)), Some(entry) if matches!(entry.kind(), FdbKind::Local))
 }
 
 /// Makes every cached verdict void. The change that calls for it must be visible before.

@@ -136,6 +136,8 @@ fn add_local(
     if opened.tables.fdb_entry(key)?.is_some_and(|entry| added.contains(&entry.kind())) {
         return Ok(());
     }
+    // Whoever claimed the address in one of the VLANs has no right to it any more.
+    opened.tables.fdb_remove(|key, entry| key.mac() == mac && key.vlan() != 0 && entry.kind().moves())?;
     match opened.tables.fdb_set(key, &fdb::entry(slot, incarnation, 0, FdbKind::Local, 0)) {
         Ok(()) | Err(DatapathError::FdbFull) => Ok(()),
         Err(error) => Err(error.into()),
