@@ -17,6 +17,7 @@ pub mod frame;
 pub mod inventory;
 pub mod iproute;
 pub mod mutate;
+pub mod netlink;
 pub mod port;
 pub mod prog_run;
 pub mod random;

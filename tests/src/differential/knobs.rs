@@ -5,7 +5,7 @@ use std::fmt;
 use super::{PORTS, frames::any_address};
 use crate::{
     frame::station,
-    iproute,
+    iproute, netlink,
     random::Random,
     topology::{Kind, Lan},
 };
@@ -13,8 +13,8 @@ use crate::{
 /// A knob, as a user of each side turns it.
 ///
 /// In the commands `{switch}` is the bridge or the switch, `{port}` a port, `{mac}` an address, and `{value}` the
-/// value that was drawn. A command of the switch is one of `vswitch`, unless it begins with `ip` or `bridge`; several
-/// are separated by `;`. Both sides must accept a change, or both must refuse it.
+/// value that was drawn. A command of the switch is one of `vswitch`, unless it begins with `ip`, `bridge` or `netlink`
+/// ([`netlink::attempt`], for what the installed iproute2 is too old for); several are separated by `;`. Both sides must accept a change, or both must refuse it.
 #[derive(Debug)]
 pub struct Knob {
     /// How often it is drawn, compared with the others.
@@ -219,9 +219,16 @@ impl Change {
     pub fn apply(&self, lan: &Lan) -> Result<(), String> {
         for command in self.commands(lan) {
             let words: Vec<&str> = command.split_whitespace().collect();
-            if let [program @ ("ip" | "bridge"), rest @ ..] = &words[..] {
-                iproute::attempt(program, rest)?;
-                continue;
+            match &words[..] {
+                [program @ ("ip" | "bridge"), rest @ ..] => {
+                    iproute::attempt(program, rest)?;
+                    continue;
+                }
+                ["netlink", rest @ ..] => {
+                    netlink::attempt(rest)?;
+                    continue;
+                }
+                _ => {}
             }
             let output = lan.cli().run(&words);
             match output.code {

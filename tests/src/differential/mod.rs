@@ -214,5 +214,7 @@ fn lan<'a>(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char) -> Lan<'a
     for port in 0..PORTS {
         lan.add(&["--mtu", if port == JUMBO { "9000" } else { "1500" }]);
     }
+    // A bridge forgets when its garbage collector comes by; nothing is to expire during a run.
+    lan.set_ageing(10_000);
     lan
 }
