@@ -1,63 +1,184 @@
 //! Nanoseconds per frame of the program alone, by `BPF_PROG_TEST_RUN`: no driver, no stack, no wire.
+//!
+//! Each scenario is compared with the least that a program can do, `bpf_redirect` to a device that it was written for
+//! (`vswitch_tests::baseline`), in rounds of alternating order; then criterion follows the scenarios from run to run.
 
-use std::{hint::black_box, time::Duration};
+use std::{env, time::Duration};
 
-use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
-use criterion::{Criterion, criterion_group, criterion_main};
+use anyhow::{Context as _, Result, ensure};
+use criterion::Criterion;
 use nix::net::if_::if_nametoindex;
+use vswitch_benches::stream::stay_on_one_cpu;
+use vswitch_common::{addr::MacAddr, fdb::FdbKey, flow::FlowKey, map::FLOW_SLOTS};
 use vswitch_tests::{
+    baseline::{self, Turn},
     frame::{CTAG, Frame, station},
+    prog_run::{Context, Program, Verdict},
     sandbox::Sandbox,
     topology::{Kind, Lan},
 };
 
-/// The kernel gives the mean of this many runs, in whole nanoseconds.
-const REPEAT: u32 = 20_000;
+/// Runs of one sample.
+const REPEAT: u32 = 100_000;
+/// Samples of each scenario that are compared.
+const ROUNDS: usize = 101;
+/// Stations that speak in turn: four to each slot of the cache, and more entries of the FDB than a CPU's nearest cache holds.
+const SOURCES: u16 = 1024;
 
-fn nanoseconds(program: &SchedClassifier, ifname: &str, frame: &[u8], repeat: u32) -> u128 {
-    // struct __sk_buff up to and with `ifindex`, which is its eleventh word.
-    let mut context = [0_u8; 44];
-    context[40..].copy_from_slice(&if_nametoindex(ifname).expect("interface").to_ne_bytes());
-    let options =
-        TestRunOptions { data_in: Some(frame), ctx_in: Some(&context), repeat, ..TestRunOptions::new() };
-    program.test_run(options).expect("run the program").duration.as_nanos()
+/// What is timed.
+struct Scenario {
+    name: &'static str,
+    program: Program,
+    frame: Vec<u8>,
+    context: Context,
+    /// Of [`REPEAT`]; copies of floods really leave, which takes its time.
+    share: u32,
+    /// The scenario that it is compared with, by its place.
+    least: usize,
+    /// What the difference may be, in nanoseconds.
+    target: Option<f64>,
 }
 
-fn scenarios(criterion: &mut Criterion) {
-    let sandbox = Sandbox::enter().expect("sandbox");
+impl Scenario {
+    /// Nanoseconds per frame.
+    fn sample(&self, repeat: u32) -> Result<f64> {
+        Ok(self.program.time(&self.frame, &self.context, (repeat / self.share).max(1))?)
+    }
+}
+
+fn main() -> Result<()> {
+    // `cargo test --benches` only asks whether the bench runs.
+    let quick = !env::args().any(|argument| argument == "--bench");
+    let sandbox = Sandbox::enter()?;
+    stay_on_one_cpu()?;
     let lan = Lan::new(&sandbox, Kind::Vswitch, 4);
     lan.introduce();
     lan.expect(0, &Frame::broadcast(station(0x701)), &[1, 2, 3]);
-    let program =
-        SchedClassifier::from_pin("/sys/fs/bpf/vswitch/v1/lab/progs/vswitch_tc").expect("pinned program");
+    let scenarios = scenarios(&lan)?;
+    // Nobody listens any more, so that what is flooded costs no more than it must.
+    drop(lan);
+    compare(&scenarios, if quick { 2 } else { ROUNDS }, if quick { 1000 } else { REPEAT })?;
+    let mut criterion = Criterion::default().configure_from_args();
+    follow(&mut criterion, &scenarios);
+    criterion.final_summary();
+    Ok(())
+}
+
+/// The octets after `02:00:00:04` are those that [`baseline::rotate`] changes.
+fn source(number: u16) -> MacAddr {
+    let [low, high] = number.to_le_bytes();
+    MacAddr::new([2, 0, 0, 4, low, high])
+}
+
+fn scenarios(lan: &Lan) -> Result<Vec<Scenario>> {
+    let pinned = || Program::pinned("/sys/fs/bpf/vswitch/v1/lab/progs/vswitch_tc");
+    let ifindex = |port: usize| if_nametoindex(lan.port(port));
+    let ingress = ifindex(0)?;
+    let context = Context::ingress(ingress);
+    let slot = |number| {
+        let source = FdbKey::new(source(number), 0);
+        let destination = FdbKey::new(lan.mac(1), 0);
+        FlowKey { source, destination, ingress_ifindex: ingress }.index()
+    };
+    // Two flows that fall into one slot of the cache, so that neither ever finds its verdict there.
+    let twin =
+        (1..u16::MAX).find(|number| slot(*number) == slot(0)).context("no second flow has the slot")?;
+    let mut flows = vec![0_u32; FLOW_SLOTS as usize];
+    let mut out = Vec::new();
+    for number in (0..SOURCES).chain([twin]) {
+        // Everybody is known before anything is timed.
+        let frame = Frame::new(source(number), lan.mac(1)).build();
+        let verdict = pinned()?.run(&frame, &context, &mut out)?;
+        ensure!(verdict == Verdict::Redirect, "{verdict:?} for a known station");
+        flows[slot(number) as usize] += 1;
+    }
+    let alone = flows.iter().filter(|flows| **flows == 1).count();
+    ensure!(alone * 50 < flows.len(), "{alone} flows have a slot of the cache for themselves");
+    let least = || -> Result<Program> { Ok(baseline::redirect(ifindex(1)?)?) };
+    let (two, many) = (Turn::Two(twin), Turn::Many(SOURCES));
     let known = Frame::new(lan.mac(0), lan.mac(1));
-    let cases = [
-        // The verdict of the same flow is in the cache.
-        ("hit", known.clone(), REPEAT),
-        ("hit-tagged", known.tagged(CTAG, 5), REPEAT),
+    let rotating = Frame::new(source(0), lan.mac(1));
+    let frames = [
+        ("redirect", least()?, known.clone(), 1, 0, None),
+        ("hit", pinned()?, known.clone(), 1, 0, Some(12.0)),
+        ("hit-tagged", pinned()?, known.tagged(CTAG, 5), 1, 0, Some(12.0)),
+        ("hit-behind", pinned()?, Frame::new(lan.mac(1), station(0x701)), 1, 0, Some(12.0)),
+        ("redirect-2", baseline::rotate(two, &least()?)?, rotating.clone(), 1, 4, None),
+        ("uncached-2", baseline::rotate(two, &pinned()?)?, rotating.clone(), 1, 4, Some(90.0)),
+        ("redirect-1024", baseline::rotate(many, &least()?)?, rotating.clone(), 1, 6, None),
+        ("uncached-1024", baseline::rotate(many, &pinned()?)?, rotating, 1, 6, None),
         // Drops are not cached: parse, learn, both lookups and the policy, each time.
-        ("miss", Frame::new(lan.mac(0), station(0x701)), REPEAT),
-        ("local", Frame::new(lan.mac(0), lan.port_mac(0)), REPEAT),
+        ("same-port", pinned()?, Frame::new(lan.mac(0), station(0x701)), 1, 0, None),
+        ("local", pinned()?, Frame::new(lan.mac(0), lan.port_mac(0)), 1, 0, None),
         // Two of the three copies really leave, through the devices, within the run.
-        ("flood-3", Frame::broadcast(lan.mac(0)), REPEAT / 20),
+        ("flood-3", pinned()?, Frame::broadcast(lan.mac(0)), 50, 0, None),
     ];
+    frames
+        .into_iter()
+        .map(|(name, program, frame, share, least, target)| {
+            let from = if name == "hit-behind" { ifindex(1)? } else { ingress };
+            let context = Context::ingress(from);
+            let frame = frame.build().to_vec();
+            Ok(Scenario { name, program, frame, context, share, least, target })
+        })
+        .collect()
+}
+
+/// Prints each scenario and how much more than the least it costs: A B C, C B A, A B C, ...
+fn compare(scenarios: &[Scenario], rounds: usize, repeat: u32) -> Result<()> {
+    let mut samples = vec![Vec::new(); scenarios.len()];
+    for scenario in scenarios {
+        scenario.sample(repeat).with_context(|| format!("warm up `{}`", scenario.name))?;
+    }
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..scenarios.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            samples[at].push(scenarios[at].sample(repeat)?);
+        }
+    }
+    println!(
+        "ns/frame: median (lowest to highest) of {rounds} rounds in alternating order; the differences are medians of"
+    );
+    println!("the rounds' differences to the least that a program can do with the same frames\n");
+    for (scenario, times) in scenarios.iter().zip(&samples) {
+        let more = times.iter().zip(&samples[scenario.least]).map(|(time, least)| time - least).collect();
+        let ((time, lowest, highest), (more, ..)) = (spread(times.clone()), spread(more));
+        let target = scenario.target.map_or_else(String::new, |target| {
+            format!(", to be {target:.0} at most{}", if more <= target { "" } else { ": TOO MUCH" })
+        });
+        println!(
+            "  {:<14} {time:>8.1} ({lowest:.1} to {highest:.1})  {more:>+8.1} to `{}`{target}",
+            scenario.name, scenarios[scenario.least].name
+        );
+    }
+    println!();
+    Ok(())
+}
+
+/// The middle one, and the extremes.
+fn spread(mut samples: Vec<f64>) -> (f64, f64, f64) {
+    samples.sort_by(f64::total_cmp);
+    let at = |index: usize| samples.get(index).copied().unwrap_or_default();
+    (at(samples.len() / 2), at(0), at(samples.len().saturating_sub(1)))
+}
+
+fn follow(criterion: &mut Criterion, scenarios: &[Scenario]) {
     let mut group = criterion.benchmark_group("prog_run");
     group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
-    for (name, frame, repeat) in cases {
-        let bytes = frame.build();
-        group.bench_function(name, |bencher| {
+    for scenario in scenarios {
+        group.bench_function(scenario.name, |bencher| {
             bencher.iter_custom(|iterations| {
-                let rounds = iterations.div_ceil(u64::from(repeat)).max(1);
-                let total: u128 =
-                    (0..rounds).map(|_| nanoseconds(&program, lan.port(0), black_box(&bytes), repeat)).sum();
-                let mean = u64::try_from(total / u128::from(rounds)).unwrap_or(u64::MAX);
-                Duration::from_nanos(mean * iterations)
+                // A sample of some length is exact; criterion's first ones are of one iteration.
+                let rounds = iterations.div_ceil(u64::from(REPEAT)).max(1);
+                let total: f64 = (0..rounds).map(|_| scenario.sample(REPEAT).expect("run the program")).sum();
+                #[expect(clippy::cast_precision_loss, reason = "a time is no exact number")]
+                let nanoseconds = total / rounds as f64 * iterations as f64;
+                Duration::from_secs_f64(nanoseconds * 1e-9)
             });
         });
-        lan.collect(|_| true);
     }
     group.finish();
 }
-
-criterion_group!(benches, scenarios);
-criterion_main!(benches);

@@ -111,3 +111,12 @@ pub fn offloads_off(ifname: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// How many frames left by a device, by the kernel's own count.
+///
+/// # Panics
+/// When there is no such device.
+pub fn sent_by_kernel(ifname: &str) -> u64 {
+    let path = format!("/sys/class/net/{ifname}/statistics/tx_packets");
+    fs::read_to_string(path).expect("statistics").trim().parse().expect("a number")
+}

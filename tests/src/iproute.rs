@@ -55,13 +55,27 @@ fn rows(text: &str) -> Vec<Value> {
     rows.into_iter().filter(|row| row.as_object().is_some_and(|row| !row.is_empty())).collect()
 }
 
-#[track_caller]
-fn run(program: &str, arguments: &[&str]) -> String {
+/// Runs one of the commands; what it said if the kernel refused.
+///
+/// # Errors
+/// What it said on standard error.
+///
+/// # Panics
+/// When the command does not exist.
+pub fn attempt(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("run `{program}`: {error}; install iproute2"));
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {}: {complaint}", arguments.join(" "));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) -> String {
+    attempt(program, arguments)
+        .unwrap_or_else(|complaint| panic!("{program} {}: {complaint}", arguments.join(" ")))
 }

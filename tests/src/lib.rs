@@ -9,12 +9,18 @@
 #![expect(clippy::missing_panics_doc, reason = "a test harness panics by design when an expectation fails")]
 
 pub mod ask;
+pub mod baseline;
+pub mod cpu;
 pub mod demo;
 pub mod device;
+pub mod differential;
 pub mod frame;
 pub mod inventory;
 pub mod iproute;
+pub mod mutate;
+pub mod netlink;
 pub mod port;
+pub mod prog_run;
 pub mod random;
 pub mod require;
 pub mod sandbox;

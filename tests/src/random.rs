@@ -35,6 +35,12 @@ impl Random {
         Self { seed, state: seed }
     }
 
+    /// Another generator, for another thread, that is had again together with this one.
+    #[must_use]
+    pub fn child(&mut self) -> Self {
+        Self { seed: self.seed, state: self.number() }
+    }
+
     /// Any number.
     pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -19,7 +19,7 @@ use vswitch_common::addr::MacAddr;
 use crate::{
     device,
     frame::{Frame, station},
-    iproute::{bridge, bridge_json, ip},
+    iproute::{bridge, bridge_json, ip, ip_json},
     port::{Port, wait_any},
     sandbox::{NetNs, Sandbox},
     state::{self, Snapshot},
@@ -87,7 +87,9 @@ impl<'a> Lan<'a> {
             }
             Kind::Bridge => {
                 let options = ["stp_state", "0", "mcast_snooping", "0", "nf_call_iptables", "0"];
-                ip(&[&["link", "add", name, "type", "bridge"], &options[..]].concat());
+                // Else a port that is set to learning by hand would forward after a while.
+                let patience = ["forward_delay", "0"];
+                ip(&[&["link", "add", name, "type", "bridge"], &options[..], &patience].concat());
                 ip(&["link", "set", name, "up"]);
                 None
             }
@@ -256,6 +258,38 @@ impl<'a> Lan<'a> {
             }
             None => drop(bridge(&["link", "set", "dev", self.port(station), &flag.replace('-', "_"), word])),
         }
+    }
+
+    /// Waits until a port that comes up is up. The kernel notices a carrier some time later, and lets nothing pass before.
+    #[track_caller]
+    pub fn until_up(&self, station: usize) {
+        let name = self.port(station);
+        let is_up = |arguments: &[&str]| ip_json(arguments)[0]["operstate"] == "UP";
+        wait::until("the link is up", || {
+            is_up(&["-n", name, "link", "show", "eth0"]) && is_up(&["link", "show", name])
+        });
+        if self.kind == Kind::Bridge {
+            wait::until("the bridge port forwards", || {
+                bridge_json(&["link", "show", "dev", name])[0]["state"] == "forwarding"
+            });
+        }
+    }
+
+    /// Sets the state of a port by hand: `disabled`, `blocking`, `learning` or `forwarding`.
+    #[track_caller]
+    pub fn set_state(&self, station: usize, state: &str) {
+        if let Some(cli) = &self.cli {
+            cli.ok(&["port", "set", &self.name, self.port(station), &format!("state={state}")]);
+            return;
+        }
+        let number = match state {
+            "disabled" => "0",
+            // A bridge without STP does not stay in `blocking`; `listening` is the same for frames.
+            "blocking" => "1",
+            "learning" => "2",
+            _ => "3",
+        };
+        bridge(&["link", "set", "dev", self.port(station), "state", number]);
     }
 
     /// Where the learned addresses are: (address, port).

@@ -6,6 +6,7 @@
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{
     frame::{CTAG, Frame, STAG, station},
+    iproute::ip,
     sandbox::Sandbox,
     topology::{Kind, Lan},
 };
@@ -236,6 +237,23 @@ fn the_device_of_a_port_is_in_each_vlan() {
     let lan = filtering(&sandbox, &[&["access=10"], &["access=10"]]);
     lan.expect(0, &Frame::new(lan.mac(0), lan.port_mac(1)), &[]);
     assert_eq!(lan.counters().unwrap()[lan.port(0)].local, 1);
+}
+
+/// No station takes it by claiming its address, neither before nor after there is such a port.
+#[test]
+fn the_device_of_a_port_cannot_be_impersonated() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = filtering(&sandbox, &[&["access=10"], &["access=10"]]);
+    lan.expect(0, &Frame::broadcast(lan.port_mac(1)), &[1]);
+    lan.expect(1, &Frame::new(lan.mac(1), lan.port_mac(1)), &[]);
+    assert_eq!(lan.counters().unwrap()[lan.port(1)].local, 1);
+    let mac = station(0x701);
+    lan.expect(0, &Frame::broadcast(mac), &[1]);
+    lan.expect(1, &Frame::new(lan.mac(1), mac), &[0]);
+    ip(&["link", "add", "later", "address", &mac.to_string(), "up", "type", "veth", "peer", "name", "far"]);
+    lan.cli().ok(&["port", "add", "lab", "later", "--dev", "access=10"]);
+    lan.expect(1, &Frame::new(lan.mac(1), mac), &[]);
+    assert_eq!(lan.counters().unwrap()[lan.port(1)].local, 2);
 }
 
 /// Each change is effective for the very next frame of a flow whose verdict is cached.

@@ -129,14 +129,14 @@ impl FdbEntry {
         FdbKind::from_u8(self.kind)
     }
 
-    /// Whether the port in the row that the entry points at is still the one behind which the address is, in use, and did
-    /// not forget the entry when its device went down.
+    /// Whether the port in the row that the entry points at is still the one behind which the address is, and did not
+    /// forget the entry when its device went down. A port that is disabled forgets nothing, as on the Linux bridge.
     #[inline(always)]
     pub const fn is_alive(&self, port: &PortConfig, link: &PortLink) -> bool {
         port.ifindex != 0
             && port.incarnation == self.incarnation
             && (!self.kind().ages() || link.epoch == self.epoch)
-            && !matches!(port.state(), PortState::Gone | PortState::Disabled)
+            && !matches!(port.state(), PortState::Gone)
     }
 
     /// Whether the entry counts as absent at `now`: it ages, and was not seen for `ageing_jiffies` (0 = for ever).

@@ -17,7 +17,7 @@ pub enum PortState {
     Learning = 2,
     /// Learns and forwards.
     Forwarding = 3,
-    /// The controller found that the device no longer exists.
+    /// The controller found that the device no longer exists, or is about to remove the port.
     Gone = 4,
 }
 

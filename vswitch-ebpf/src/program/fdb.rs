@@ -2,7 +2,7 @@
 
 use vswitch_common::{
     config::SwitchConfig,
-    fdb::{FdbEntry, FdbKey},
+    fdb::{FdbEntry, FdbKey, FdbKind},
     map::{RING_FACTOR, RING_TRIES},
 };
 use vswitch_ebpf::stage::learn::{Behind, Learn, learn, learned};
@@ -24,20 +24,24 @@ pub fn learn_source(
         Some(entry) if !behind.holds(entry) => !is_live(entry, now, config),
         Some(_) | None => false,
     };
+    // What its port forgot is learned anew, whatever it was.
+    let is_forgotten =
+        |entry: &FdbEntry| !behind.remembers(entry) || entry.is_expired(now, config.ageing_jiffies);
     match (learn(entry.as_deref(), is_void, behind, now, config.cache_shift), entry) {
         (Learn::Keep, _) => {}
-        (Learn::Refresh | Learn::Move, None) | (Learn::Insert, _) => {
-            insert(key, &learned(behind, now), now, config);
+        (Learn::Refresh, Some(entry)) if !is_forgotten(entry) => {
+            entry.stamp = now;
+        }
+        (Learn::Refresh, Some(entry)) if matches!(entry.kind(), FdbKind::Dynamic) => {
+            // It has its place in the ring. It was flooded to, and floods are not cached: no verdict depends on this.
+            entry.stamp = now;
+            entry.epoch = behind.epoch;
             journal::learned(skb, key.mac(), behind.slot, config);
         }
-        (Learn::Refresh, Some(entry)) => {
-            let forgotten = !behind.remembers(entry);
-            entry.stamp = now;
-            // A forgotten address was flooded to, and floods are not cached: no verdict depends on this.
-            entry.epoch = behind.epoch;
-            if forgotten {
-                journal::learned(skb, key.mac(), behind.slot, config);
-            }
+        (Learn::Insert, _) if is_device(key) => {}
+        (Learn::Refresh, _) | (Learn::Move, None) | (Learn::Insert, _) => {
+            insert(key, &learned(behind, now), now, config);
+            journal::learned(skb, key.mac(), behind.slot, config);
         }
         (Learn::Move, Some(entry)) => {
             let from = entry.slot;
@@ -48,6 +52,15 @@ pub fn learn_source(
             journal::moved(skb, key.mac(), from, behind.slot, config);
         }
     }
+}
+
+/// Whether the address is that of a port's own device, which has its entry in VLAN 0 only, and is nobody else's in any.
+#[inline(always)]
+fn is_device(key: FdbKey) -> bool {
+    if key.vlan() == 0 {
+        return false;
+    }
+    matches!(tables::fdb_get(FdbKey::new(key.mac(), 0)), Some(entry) if matches!(entry.kind(), FdbKind::Local))
 }
 
 /// Makes every cached verdict void. The change that calls for it must be visible before.

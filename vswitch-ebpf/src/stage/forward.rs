@@ -89,12 +89,15 @@ mod tests {
             destination(Some(&entry), Some((&later, &PortLink::default())), 1000, 250),
             Destination::Unknown
         );
-        for state in [PortState::Gone, PortState::Disabled] {
-            let dead = PortConfig { state: state as u8, ..alive };
-            assert_eq!(
-                destination(Some(&entry), Some((&dead, &PortLink::default())), 1000, 250),
-                Destination::Unknown
-            );
+        for (state, expected) in [
+            (PortState::Gone, Destination::Unknown),
+            // It keeps what it knows; whether frames may go there is for `deliver` to say.
+            (PortState::Disabled, Destination::Port(4)),
+            (PortState::Blocking, Destination::Port(4)),
+        ] {
+            let other = PortConfig { state: state as u8, ..alive };
+            let found = destination(Some(&entry), Some((&other, &PortLink::default())), 1000, 250);
+            assert_eq!(found, expected, "{state:?}");
         }
         let local = FdbEntry { kind: FdbKind::Local as u8, ..entry };
         assert_eq!(

@@ -25,7 +25,7 @@ pub enum FdbCommand {
     /// Remove an address
     #[command(after_help = "Examples:\n  vswitch fdb del lab 02:00:00:00:00:01")]
     Del(DelArgs),
-    /// Forget learned addresses; added ones stay
+    /// Forget the addresses that age, learned and sticky ones; static ones stay
     #[command(after_help = "Examples:\n  vswitch fdb flush lab\n  vswitch fdb flush lab --port web")]
     Flush(FlushArgs),
 }

@@ -87,6 +87,19 @@ pub enum ControlError {
         /// The kind of address.
         what: &'static str,
     },
+    /// An address that ages, behind a port that does not learn: it could never be refreshed.
+    #[error(
+        "port `{port}` is {state}, where nothing that ages is kept; set it to `learning` or `forwarding`, or add {mac} \
+         without `--sticky`"
+    )]
+    NotLearning {
+        /// The port.
+        port: String,
+        /// Its state.
+        state: &'static str,
+        /// The address.
+        mac: String,
+    },
     /// The address is not in the FDB.
     #[error("switch `{switch}` has no address {mac}{vlan}; list them with `vswitch fdb list {switch}`")]
     NoAddress {

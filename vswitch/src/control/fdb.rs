@@ -6,7 +6,7 @@ use serde::Serialize;
 use vswitch_common::{
     addr::MacAddr,
     fdb::{FdbEntry, FdbKey, FdbKind},
-    port::Slot,
+    port::{PortState, Slot},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     opened::{Links, links},
 };
 use crate::{
+    config::port::state_word,
     datapath::{DatapathError, Store},
     host::{Host, Link, Uninterrupted},
     name::{IfName, SwitchName},
@@ -48,9 +49,7 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
     let now = opened.now()?;
     let mut live = Vec::new();
     for (key, entry) in opened.tables.fdb_entries()? {
-        let port = opened.tables.port(entry.slot)?;
-        let link = opened.tables.link(entry.slot)?;
-        if entry.is_alive(&port, &link) && !entry.is_expired(now, opened.config.ageing_jiffies) {
+        if is_live(opened, &entry, now)? {
             live.push((key, entry));
         }
     }
@@ -61,6 +60,12 @@ pub fn live_entries(opened: &Opened) -> Result<Vec<(FdbKey, FdbEntry)>, ControlE
 pub fn kinds(store: &Store, name: &SwitchName) -> Result<Vec<&'static str>, ControlError> {
     let opened = Opened::find_anywhere(store, name)?;
     Ok(live_entries(&opened)?.iter().map(|(_, entry)| word(entry.kind())).collect())
+}
+
+fn is_live(opened: &Opened, entry: &FdbEntry, now: u64) -> Result<bool, ControlError> {
+    let port = opened.tables.port(entry.slot)?;
+    let link = opened.tables.link(entry.slot)?;
+    Ok(entry.is_alive(&port, &link) && !entry.is_expired(now, opened.config.ageing_jiffies))
 }
 
 /// All addresses of a switch whose port's device is there and up.
@@ -114,6 +119,11 @@ pub async fn add(
     if let Some(entry) = opened.tables.fdb_entry(key)? {
         refuse_local(&opened, mac, &entry, &links)?;
     }
+    // As `fdb_add_entry` of the Linux bridge.
+    if kind.ages() && !matches!(row.port.state(), PortState::Learning | PortState::Forwarding) {
+        let state = state_word(row.port.state());
+        return Err(ControlError::NotLearning { port: port.to_string(), state, mac: mac.to_string() });
+    }
     let epoch = opened.tables.link(row.slot)?.epoch;
     let entry = entry(row.slot, row.port.incarnation, epoch, kind, opened.now()?);
     match opened.tables.fdb_set(key, &entry) {
@@ -148,20 +158,25 @@ pub async fn del(
         None => None,
     };
     let key = FdbKey::new(mac, vlan);
-    if let Some(entry) = opened.tables.fdb_entry(key)? {
-        refuse_local(&opened, mac, &entry, &links)?;
-    }
+    let is_known = match opened.tables.fdb_entry(key)? {
+        Some(entry) => {
+            refuse_local(&opened, mac, &entry, &links)?;
+            is_live(&opened, &entry, opened.now()?)?
+        }
+        None => false,
+    };
     let removed = opened
         .tables
         .fdb_remove(|candidate, entry| candidate == key && slot.is_none_or(|slot| slot == entry.slot))?;
-    if removed == 0 {
+    // What does not count any more is absent, whether its place was reclaimed or not.
+    if !is_known || removed == 0 {
         let vlan = if vlan == 0 { String::new() } else { format!(" in VLAN {vlan}") };
         return Err(ControlError::NoAddress { switch: name.to_string(), mac: mac.to_string(), vlan });
     }
     Ok(())
 }
 
-/// Forgets the learned addresses of a switch, or a selection of them. Added ones and ports' own stay.
+/// Forgets the addresses of a switch that age, or a selection of them. Static ones and ports' own stay.
 pub async fn flush(
     store: &Store,
     host: &Host,
@@ -176,7 +191,7 @@ pub async fn flush(
         None => None,
     };
     Ok(opened.tables.fdb_remove(|key, entry| {
-        entry.kind() == FdbKind::Dynamic
+        entry.kind().ages()
             && slot.is_none_or(|slot| slot == entry.slot)
             && selection.vlan.is_none_or(|vlan| vlan == key.vlan())
     })?)

@@ -2,14 +2,15 @@
 //!
 //! The rules are pure functions from source text to findings, so that their tests can show that they fail.
 
-use std::{fmt, path::Path, process::ExitCode};
+use std::{fmt, fs, path::Path, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{command::step, workspace::Workspace};
 
 mod drops;
 mod imports;
+mod parity;
 mod size;
 mod source;
 mod tools;
@@ -33,8 +34,8 @@ impl fmt::Display for Finding {
 
 /// The task. Everything is checked before it ends, so that one run shows all that is wrong.
 pub fn run(workspace: &Workspace) -> Result<ExitCode> {
-    step("Checking", "rules (imports, printing, file sizes, drop reasons)");
-    let findings = rules(&source::read_all(&workspace.root)?);
+    step("Checking", "rules (imports, printing, file sizes, drop reasons, bridge parity)");
+    let findings = rules(&source::read_all(&workspace.root)?, &parity_table(workspace)?);
     for finding in &findings {
         eprintln!("{finding}");
     }
@@ -50,12 +51,18 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn rules(sources: &[Source]) -> Vec<Finding> {
+fn parity_table(workspace: &Workspace) -> Result<String> {
+    fs::read_to_string(workspace.root.join(parity::TABLE))
+        .with_context(|| format!("cannot read {}", parity::TABLE))
+}
+
+fn rules(sources: &[Source], parity_table: &str) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources
         .iter()
         .flat_map(|source| imports::check(source).chain(words::check(source)).chain(size::check(source)))
         .collect();
     findings.extend(drops::check(sources));
+    findings.extend(parity::check(sources, parity_table));
     findings
 }
 
@@ -73,7 +80,8 @@ mod tests {
         let workspace = Workspace::load().unwrap();
         let sources = source::read_all(&workspace.root).unwrap();
         assert!(sources.len() > 20, "only {} sources were found", sources.len());
-        let found: Vec<String> = rules(&sources).iter().map(ToString::to_string).collect();
+        let table = parity_table(&workspace).unwrap();
+        let found: Vec<String> = rules(&sources, &table).iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
 }

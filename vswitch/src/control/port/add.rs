@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use vswitch_common::{
     addr::MacAddr,
+    config::switch_flag,
     fdb::{FdbKey, FdbKind},
     port::{PortConfig, PortState, Slot, flag},
     record::{Note, PortRecord, pack},
@@ -159,6 +160,10 @@ fn add_local(
     let added = [FdbKind::Static, FdbKind::Sticky];
     if opened.tables.fdb_entry(key)?.is_some_and(|entry| added.contains(&entry.kind())) {
         return Ok(());
+    }
+    if opened.config.has(switch_flag::VLAN_FILTERING) {
+        // Whoever claimed the address in one of the VLANs has no right to it any more.
+        opened.tables.fdb_remove(|key, entry| key.mac() == mac && key.vlan() != 0 && entry.kind().moves())?;
     }
     match opened.tables.fdb_set(key, &fdb::entry(slot, incarnation, 0, FdbKind::Local, 0)) {
         Ok(()) | Err(DatapathError::FdbFull) => Ok(()),

@@ -77,7 +77,7 @@ pub async fn remove_all(
 fn retire(opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
     opened.tables.set_record(row.slot, &PortRecord { pending: 1, ..row.record })?;
     opened.tables.clear_index(row.port.ifindex)?;
-    let off = PortConfig { state: PortState::Disabled as u8, flags: 0, ..row.port };
+    let off = PortConfig { state: PortState::Gone as u8, flags: 0, ..row.port };
     Ok(opened.tables.set_port(row.slot, &off)?)
 }
 

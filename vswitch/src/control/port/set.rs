@@ -1,7 +1,7 @@
 //! Changes a port; effective for the very next frame.
 
 use vswitch_common::{
-    port::{PortState, Redirect},
+    port::Redirect,
     record::{Note, PortKind},
 };
 
@@ -43,11 +43,6 @@ pub async fn set(
     }
     if let Some(state) = options.state {
         port.state = state as u8;
-        if matches!(state, PortState::Disabled | PortState::Blocking) {
-            // As a bridge port that leaves the forwarding states: what was learned behind it is forgotten.
-            opened.tables.set_port(row.slot, &port)?;
-            opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
-        }
     }
     if !options.vlan.is_empty() {
         let spec = options.vlan.apply(&vlan::read(&opened, row.slot, &port)?)?;
