@@ -60,6 +60,33 @@ fn all_refused(lines: &[(&str, &[&str])]) {
 }
 
 #[test]
+fn meters_and_mirrors() {
+    all_refused(&[
+        ("port set lab web storm-broadcast=5", &["`5`", "storm-broadcast", "; use ", "pps"]),
+        ("port set lab web storm-multicast=0pps", &["0pps", "; use ", "1pps"]),
+        ("port set lab web storm-unknown=10pps:64kb", &["10pps:64kb", "in frames"]),
+        ("port set lab web police-in=10mbit:5p", &["10mbit:5p", "64kb"]),
+        ("port set lab web police-out=on", &["`on`", "`off`"]),
+        ("port add lab p --netns mine police-out=1bit", &["1bit", "8bit"]),
+        ("port set lab web police=1mbit", &["`police`", "police-in"]),
+        ("mirror list nosuch", &["nosuch"]),
+        ("mirror del lab m", &["no mirror session `m`", "; ", "mirror add lab m"]),
+        ("mirror add lab m --to nosuch --port web", &["nosuch", "`web`"]),
+        ("mirror add lab m --to tap0 --port nosuch", &["nosuch"]),
+        ("mirror add lab m --to tap0 --port tap0", &["tap0", "itself", "; "]),
+        ("mirror add lab m --to tap0 --port web,tap0", &["tap0", "itself"]),
+        ("mirror add lab m --to tap0", &["--port", "--vlan"]),
+        ("mirror add lab m --to tap0 --vlan 5", &["VLAN", "vlan-filtering=on"]),
+        ("mirror add lab m --to tap0 --vlan 4095", &["4095"]),
+        ("mirror add lab m --to tap0 --port web --snap 63", &["63", "64"]),
+        ("mirror add lab m --to tap0 --port web --sample 0", &["0"]),
+        ("mirror add lab a.b --to tap0 --port web", &["a.b", "; "]),
+        ("mirror add lab sixteen-letters- --to tap0 --port web", &["sixteen-letters-", "15"]),
+        ("mirror add lab m --to tap0 --port web --direction up", &["up", "both"]),
+    ]);
+}
+
+#[test]
 fn unknown_names() {
     all_refused(&[
         ("switch del nosuch", &["nosuch"]),

@@ -16,7 +16,7 @@ mod entry {
     };
     use vswitch_ebpf::outcome::End;
 
-    use crate::program::{cached, clock, flood, pipeline, skb::Skb, watch};
+    use crate::program::{cached, clock, flood, mirror, pipeline, skb::Skb, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
@@ -31,6 +31,9 @@ mod entry {
     /// The long way, out of line: the short one must not pay for its registers and stack.
     #[inline(never)]
     fn decide(skb: &Skb) -> i32 {
+        if mirror::is_copy(skb) {
+            return mirror::cut(skb);
+        }
         let Some(frame) = pipeline::enter(skb) else {
             // Not a port of this switch (any more): the frame belongs to the host.
             return TC_ACT_UNSPEC;

@@ -93,6 +93,11 @@ name_type! {
     SwitchName
 }
 
+name_type! {
+    /// Name of a mirror session: 15 bytes of its row.
+    MirrorName
+}
+
 impl FromStr for IfName {
     type Err = NameError;
 
@@ -139,22 +144,34 @@ impl FromStr for NsName {
     }
 }
 
+/// A name of ours: letters, digits and two signs.
+fn check_own(what: &'static str, name: &str, max: usize) -> Result<String, NameError> {
+    check_length(what, name, max)?;
+    if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        Ok(name.to_owned())
+    } else {
+        Err(NameError::Forbidden {
+            what,
+            name: name.to_owned(),
+            found: "character",
+            remedy: "use letters, digits, `-` and `_`",
+        })
+    }
+}
+
 impl FromStr for SwitchName {
     type Err = NameError;
 
     fn from_str(name: &str) -> Result<Self, NameError> {
-        let what = "switch";
-        check_length(what, name, 32)?;
-        if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(NameError::Forbidden {
-                what,
-                name: name.to_owned(),
-                found: "character",
-                remedy: "use letters, digits, `-` and `_`",
-            })
-        }
+        check_own("switch", name, 32).map(Self)
+    }
+}
+
+impl FromStr for MirrorName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        check_own("mirror session", name, 15).map(Self)
     }
 }
 

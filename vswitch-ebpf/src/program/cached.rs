@@ -33,7 +33,7 @@ pub fn forward(skb: &Skb) -> i32 {
     let Some(flow) = cache::find(&key, validity, length) else {
         return UNKNOWN;
     };
-    if flood::resumed(skb).is_some() {
+    if flood::resumed(skb).is_some() || mirror::is_copy(skb) {
         return UNKNOWN;
     }
     if flow.work != 0 {
@@ -71,7 +71,7 @@ fn pass(skb: &Skb, outer: &Outer, verdict: &Verdict, config: &SwitchConfig) -> R
     if work & work::MIRROR != 0 {
         mirror::received(skb, ingress, *vlan, config);
     }
-    if work & work::POLICE_IN != 0 && !meter::allows(*slot, MeterKind::PoliceIn, skb.length()) {
+    if work & work::POLICE_IN != 0 && !meter::allows(skb, *slot, MeterKind::PoliceIn) {
         return Err(DropReason::Policed);
     }
     if work & work::VLAN_STATS != 0 {

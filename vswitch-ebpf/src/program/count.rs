@@ -68,6 +68,13 @@ pub fn vlan_sent(slot: Slot, vlan: u16, length: u32) {
     }
 }
 
+/// A copy for a mirror session left by a port.
+#[inline(always)]
+pub fn mirrored(slot: Slot) {
+    let Some(stats) = tables::stats(slot) else { return };
+    stats.mirrored += 1;
+}
+
 /// A copy could not leave by a port.
 #[inline(always)]
 pub fn not_sent(slot: Slot, reason: DropReason) {

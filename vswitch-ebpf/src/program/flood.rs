@@ -55,8 +55,8 @@ struct Round {
     pending_ifindex: u32,
     /// What has become of the tag so far.
     retag: Retag,
-    /// The round ended early; the pending port is the first of the next one.
-    full: bool,
+    /// The round ended early, before this slot; 0 if it did not.
+    next: Slot,
 }
 
 /// Where a flood goes on, if this frame comes from an earlier round of one: after which slot, and whether it spares the
@@ -92,16 +92,17 @@ pub fn flood(skb: &Skb, frame: &Entered) -> i32 {
         pending_retag: Retag::KEEP,
         pending_ifindex: 0,
         retag: Retag::KEEP,
-        full: false,
+        next: 0,
     };
     helper::repeat(config.high_slot.saturating_sub(after), visit, &mut round);
-    if round.full {
+    if round.next != 0 {
+        copy(&mut round);
         // The next round knows the frame as it came.
         if !skb.retag(&round.outer, round.retag, Retag::KEEP) {
             return TC_ACT_SHOT;
         }
         let suppress = if suppress { SUPPRESS } else { 0 };
-        skb.set_note(GO_ON | suppress | (u32::from(round.pending_slot) - 1));
+        skb.set_note(GO_ON | suppress | (u32::from(round.next) - 1));
         return helper::redirect_ingress(skb.ingress_ifindex());
     }
     if matches!(frame.outcome.end, End::Answer) {
@@ -147,15 +148,16 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     let Ok(retag) = vlan::leave(&round.outer, round.vlan, slot, port, config) else {
         return 0;
     };
+    if round.pending_ifindex != 0 && round.copies + 1 >= COPIES {
+        // Before the port's meter and rules are asked: the next round asks them, and they count each copy.
+        round.next = slot;
+        return 1;
+    }
     if let Err(reason) = passes(round, slot, port) {
         count::not_sent(slot, reason);
         return 0;
     }
     if round.pending_ifindex != 0 {
-        if round.copies >= COPIES {
-            round.full = true;
-            return 1;
-        }
         round.copies += 1;
         copy(round);
     }
@@ -170,17 +172,18 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
 fn passes(round: &Round, slot: Slot, port: &PortConfig) -> Result<(), DropReason> {
     let (check, mtu) = helper::check_mtu(round.skb, port.ifindex);
     fits(check, round.length, mtu)?;
+    let skb = Skb::new(round.skb);
     if port.has(flag::ACL_OUT) {
-        policy::leave(&Skb::new(round.skb), slot, port, round.vlan)?;
+        policy::leave(&skb, slot, port, round.vlan)?;
     }
-    if port.has(flag::POLICE_OUT) && !meter::allows(slot, MeterKind::PoliceOut, round.length) {
+    if port.has(flag::POLICE_OUT) && !meter::allows(&skb, slot, MeterKind::PoliceOut) {
         return Err(DropReason::Policed);
     }
     Ok(())
 }
 
 /// Sends a copy out of the pending port.
-#[inline(always)]
+#[inline(never)]
 fn copy(round: &mut Round) {
     if dress(round) && helper::clone_redirect(round.skb, round.pending_ifindex) {
         count::sent(round.pending_slot, round.length);

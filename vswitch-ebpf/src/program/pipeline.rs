@@ -132,7 +132,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if link.is_shut(*now) {
         return Outcome::drop(DropReason::Shut);
     }
-    if ingress.has(flag::POLICE_IN) && !meter::allows(*slot, MeterKind::PoliceIn, skb.length()) {
+    if ingress.has(flag::POLICE_IN) && !meter::allows(skb, *slot, MeterKind::PoliceIn) {
         return Outcome::drop(DropReason::Policed);
     }
     let admitted = admit(ethernet, ingress, config.group_fwd_mask);
@@ -187,7 +187,7 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
 fn flooded(skb: &Skb, question: &Question<'_>) -> Outcome {
     let Question { config, ethernet, slot, ingress, vlan, .. } = question;
     let kind = ethernet.cast().meter();
-    if ingress.has(flag::STORM) && !meter::allows(*slot, kind, skb.length()) {
+    if ingress.has(flag::STORM) && !meter::allows(skb, *slot, kind) {
         return Outcome::drop(DropReason::Storm);
     }
     if !config.has(switch_flag::NEIGH) {
@@ -282,7 +282,7 @@ pub fn leave(
     if work & work::POLICY != 0 {
         policy::leave(skb, egress.slot, port, *vlan)?;
     }
-    if work & work::POLICE_OUT != 0 && !meter::allows(egress.slot, MeterKind::PoliceOut, skb.length()) {
+    if work & work::POLICE_OUT != 0 && !meter::allows(skb, egress.slot, MeterKind::PoliceOut) {
         return Err(DropReason::Policed);
     }
     if work & work::VLAN_STATS != 0 {

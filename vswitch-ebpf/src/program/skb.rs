@@ -58,6 +58,27 @@ impl Skb {
         }
     }
 
+    /// A number that the namespace in which the frame is may leave on it; taken off when it goes to another one.
+    #[inline(always)]
+    pub fn mark(&self) -> u32 {
+        // SAFETY: `raw` is the program's context.
+        unsafe { (*self.raw).mark }
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub fn set_mark(&self, mark: u32) {
+        // SAFETY: `raw` is the program's context; a classifier may write this field.
+        unsafe { (*self.raw).mark = mark }
+    }
+
+    /// Whether the kernel keeps a tag beside the frame, not counted in its length.
+    #[inline(always)]
+    pub fn has_tag_beside(&self) -> bool {
+        // SAFETY: `raw` is the program's context.
+        unsafe { (*self.raw).vlan_present != 0 }
+    }
+
     /// The outer tag and its tag control information, if it is of this protocol. The kernel keeps the tag of a frame
     /// that came by a device beside the frame; only a test run leaves it where it is on the wire.
     #[inline(always)]

@@ -13,7 +13,7 @@ use vswitch_common::{
     flow::FlowEntry,
     link::PortLink,
     map::{FLOW_SLOTS, VLAN_STATS_SIZE},
-    meter::{METERS_PER_PORT, Meter, MeterKind},
+    meter::{METERS_PER_PORT, Meter},
     mirror::MirrorSession,
     neigh::{NeighEntry, NeighKey},
     port::{PortConfig, Slot},
@@ -187,10 +187,10 @@ pub fn vlan_stats(key: PortVlan) -> Option<&'static mut VlanStats> {
     VLAN_STATS.get_ptr_mut(key).map(|value| unsafe { &mut *value })
 }
 
-/// A meter of a port.
+/// A meter of a port, by the number of its kind.
 #[inline(always)]
-pub fn meter(slot: Slot, kind: MeterKind) -> Option<&'static mut Meter> {
-    let index = u32::from(slot) * METERS_PER_PORT + kind as u32;
+pub fn meter(slot: u32, kind: u32) -> Option<&'static mut Meter> {
+    let index = slot * METERS_PER_PORT + kind;
     // SAFETY: see above.
     METERS.get_ptr_mut(index).map(|value| unsafe { &mut *value })
 }

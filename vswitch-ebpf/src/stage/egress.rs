@@ -65,6 +65,13 @@ pub fn fits(check: MtuCheck, length: u32, mtu: u32) -> Result<(), DropReason> {
     }
 }
 
+/// To which length a frame is cut so that `wanted` bytes of it are on the wire, a tag included that is not part of `length`.
+#[inline(always)]
+pub const fn snap(wanted: u32, length: u32, has_tag_beside: bool) -> u32 {
+    let wanted = wanted.saturating_sub(if has_tag_beside { 4 } else { 0 });
+    if wanted < length { wanted } else { length }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +128,14 @@ mod tests {
         assert_eq!(fits(MtuCheck::SegmentTooLong, 64, 1500), Err(DropReason::TooBig));
         assert_eq!(fits(MtuCheck::NoDevice, 64, 1500), Err(DropReason::DeviceGone));
         assert_eq!(fits(MtuCheck::Fits, 65_536, 1500), Ok(()));
+    }
+
+    #[test]
+    fn a_tag_is_part_of_what_is_on_the_wire() {
+        assert_eq!(snap(64, 1514, false), 64);
+        assert_eq!(snap(64, 1514, true), 60);
+        assert_eq!(snap(64, 60, false), 60);
+        assert_eq!(snap(64, 62, true), 60);
     }
 
     proptest! {

@@ -4,5 +4,6 @@ pub mod admit;
 pub mod egress;
 pub mod forward;
 pub mod learn;
+pub mod meter;
 pub mod neigh;
 pub mod vlan;

@@ -2,6 +2,7 @@
 
 pub mod fdb;
 pub mod link;
+pub mod mirror;
 pub mod monitor;
 pub mod neigh;
 pub mod ns;
@@ -64,6 +65,9 @@ pub enum Noun {
     /// Known neighbours: questions that the switch can answer (ARP, IPv6 neighbour discovery)
     #[command(subcommand)]
     Neigh(neigh::NeighCommand),
+    /// Mirror sessions: copies of what ports or VLANs carry, for a port
+    #[command(subcommand)]
+    Mirror(mirror::MirrorCommand),
     /// Network namespaces, the same as those of `ip netns`
     #[command(subcommand)]
     Ns(ns::NsCommand),
@@ -83,6 +87,7 @@ impl Noun {
             Self::Fdb(command) => fdb::run(command).await,
             Self::Vlan(command) => vlan::run(command).await,
             Self::Neigh(command) => neigh::run(command).await,
+            Self::Mirror(command) => mirror::run(command).await,
             Self::Ns(command) => ns::run(command).await,
             Self::Link(command) => link::run(command).await,
             Self::Monitor(args) => monitor::run(args, json).await,

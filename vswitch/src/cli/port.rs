@@ -41,6 +41,9 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     description=TEXT    what the port is for\n  \
     backup-port=PORT    the port that takes over while this one's device is down; or `none`\n  \
     group-fwd-mask=MASK bit X: forward frames to 01:80:c2:00:00:0X that come by this port (0)\n\
+    Meters, `off` or RATE[:BURST], such as 1000pps:50p or 10mbit:64kb (kpps, kbit, gbit; kp, b, mb):\n  \
+    storm-broadcast, storm-multicast, storm-unknown   what the port may flood of each kind [off]\n  \
+    police-in, police-out                             all that it may receive, and send [off]\n\
     VLANs (with `vswitch switch set SW vlan-filtering=on`; sets such as `1,10-20`, `all`, `none`):\n  \
     access=VID          in one VLAN, without tags: short for pvid=VID untagged=VID tagged=none\n  \
     trunk=SET           frames of these VLANs have tags; others are dropped, but for:\n  \
@@ -271,6 +274,7 @@ fn details(views: &[PortView]) -> Result<Report> {
             format!("options    {}", options(view)),
             format!("vlans      {}", vlans(view)),
             format!("others     {}", view.bridge_words().map(|(word, _)| word).join(" ")),
+            format!("meters     {}", meters(view).unwrap_or_else(|| "none".to_owned())),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
                 "           {} forwarded, {} flooded, {} to the host, {} answered, {} dropped",
@@ -282,6 +286,10 @@ fn details(views: &[PortView]) -> Result<Report> {
             ),
             format!("sent       {} frames, {} bytes", counters.tx_frames, counters.tx_bytes),
         ];
+        lines.extend(view.mirrors.iter().map(|mirror| format!("mirror     {mirror}")));
+        if counters.mirrored != 0 {
+            lines.push(format!("mirrored   {} copies", counters.mirrored));
+        }
         if !view.description.is_empty() {
             lines.insert(1, format!("for        {}", view.description));
         }
@@ -314,6 +322,11 @@ fn options(view: &PortView) -> String {
     words.join(" ")
 }
 
+fn meters(view: &PortView) -> Option<String> {
+    let words: Vec<String> = view.meters.iter().map(|(key, meter)| format!("{key}={meter}")).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 fn vlans(view: &PortView) -> String {
     let pvid = view.pvid.map_or_else(|| "none".to_owned(), |pvid| pvid.to_string());
     format!("pvid={pvid} untagged={} tagged={} vlan-map={}", view.untagged, view.tagged, view.vlan_map)
@@ -328,5 +341,6 @@ pub(super) fn unusual(view: &PortView) -> String {
         .collect();
     words.extend(view.unusual_vlans());
     words.extend(view.bridge_words().into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word));
+    words.extend(meters(view));
     words.join(" ")
 }

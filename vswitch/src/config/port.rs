@@ -1,11 +1,12 @@
 //! The keys of a port.
 
 pub mod bridge;
+pub mod meter;
 pub mod vlan;
 
 use vswitch_common::port::{PortState, Redirect, flag};
 
-use self::{bridge::BridgeOptions, vlan::VlanOptions};
+use self::{bridge::BridgeOptions, meter::MeterOptions, vlan::VlanOptions};
 use super::{
     keys::{KeyError, KeyValue, unknown},
     text,
@@ -42,6 +43,8 @@ pub struct PortOptions {
     pub vlan: VlanOptions,
     /// What takes over, and what passes.
     pub bridge: BridgeOptions,
+    /// Its meters.
+    pub meters: MeterOptions,
 }
 
 impl PortOptions {
@@ -66,7 +69,7 @@ impl PortOptions {
                 if on { (self.on | bit, self.off & !bit) } else { (self.on & !bit, self.off | bit) };
             return Ok(());
         }
-        if self.vlan.set(word)? || self.bridge.set(word)? {
+        if self.vlan.set(word)? || self.bridge.set(word)? || self.meters.set(word)? {
             return Ok(());
         }
         match word.key.as_str() {
@@ -78,6 +81,7 @@ impl PortOptions {
                 known.extend(["state", "redirect", "description"]);
                 known.extend(vlan::KEYS);
                 known.extend(bridge::KEYS);
+                known.extend(meter::KEYS);
                 return Err(unknown(other, "port", &known));
             }
         }

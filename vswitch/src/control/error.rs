@@ -194,6 +194,39 @@ pub enum ControlError {
         "VLAN {0} is not 0: the switch does not filter VLANs, so all addresses are in VLAN 0; leave --vlan out"
     )]
     Vlan(u16),
+    /// The name of a mirror session is taken.
+    #[error(
+        "switch `{switch}` already has a mirror session `{name}`; end it first with `vswitch mirror del {switch} {name}`"
+    )]
+    MirrorExists {
+        /// The switch.
+        switch: String,
+        /// The session.
+        name: String,
+    },
+    /// No such mirror session.
+    #[error("switch `{switch}` has no mirror session `{name}`; {remedy}")]
+    NoMirror {
+        /// The switch.
+        switch: String,
+        /// The session.
+        name: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// All mirror sessions are taken.
+    #[error(
+        "switch `{0}` has 8 mirror sessions already; end one of those that `vswitch mirror list {0}` shows"
+    )]
+    MirrorsFull(String),
+    /// A port's copies to the port itself.
+    #[error("port `{0}` cannot get copies of what it carries itself; name another port with `--to`")]
+    MirrorItself(String),
+    /// A session about a VLAN on a switch that knows none.
+    #[error(
+        "switch `{0}` does not look at VLANs; leave --vlan out, or `vswitch switch set {0} vlan-filtering=on`"
+    )]
+    MirrorVlan(String),
     /// Somebody else reads the log.
     #[error("switch `{0}` is followed already; end the other `vswitch monitor {0}` first")]
     Followed(String),

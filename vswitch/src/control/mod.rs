@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod fdb;
+pub mod mirror;
 pub mod monitor;
 pub mod neigh;
 pub mod opened;

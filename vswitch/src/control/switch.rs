@@ -7,7 +7,7 @@ use vswitch_common::{
     record::Note,
 };
 
-use super::{ControlError, Opened, fdb, opened::links, port, vlan};
+use super::{ControlError, Opened, fdb, mirror, opened::links, port, vlan};
 use crate::{
     config::{
         keys::KeyValue,
@@ -50,6 +50,8 @@ pub struct SwitchView {
     pub linklocal_learn: bool,
     /// What the user wrote about it.
     pub description: String,
+    /// Names of its mirror sessions.
+    pub mirrors: Vec<String>,
     /// Whether the kernel tells the switch when a port's device goes down.
     pub link_watch: bool,
     /// Addresses that were not learned because the FDB was full.
@@ -159,6 +161,7 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         vlan_stats: spec.vlan_stats,
         linklocal_learn: spec.linklocal_learn,
         description: spec.description,
+        mirrors: mirror::names(&opened)?,
         link_watch: watch::is_on(&opened.directory),
         fdb_full: opened.tables.state()?.fdb_full,
     })

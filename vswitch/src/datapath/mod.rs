@@ -9,6 +9,8 @@ pub mod error;
 pub mod fdb;
 mod feature;
 pub mod journal;
+mod meter;
+mod mirror;
 pub mod neigh;
 pub mod object;
 pub mod store;

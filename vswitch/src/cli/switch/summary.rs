@@ -58,6 +58,9 @@ fn keys(view: &SwitchView) -> Vec<String> {
     if !view.linklocal_learn {
         lines.push("linklocal-learn off".to_owned());
     }
+    if !view.mirrors.is_empty() {
+        lines.push(format!("mirrors         {}", view.mirrors.join(" ")));
+    }
     if view.fdb_full != 0 {
         lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
     }

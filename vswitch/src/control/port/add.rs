@@ -12,7 +12,7 @@ use vswitch_common::{
 };
 
 use super::{
-    bridge, del, device,
+    bridge, del, device, meter,
     request::{Place, PortRequest},
     undo::{Step, Undo},
     vlan,
@@ -121,6 +121,7 @@ async fn build(
     let links = if is_backed { links(host).await? } else { Links::new() };
     bridge::apply(opened, &links, slot, &mut row, &request.options.bridge)?;
     bridge::prepare(opened, &row)?;
+    meter::write(opened, slot, &mut row, &request.options.meters)?;
     opened.tables.set_note(slot, &Note::new(request.options.description.as_deref().unwrap_or_default()))?;
     opened.tables.set_port(slot, &row)?;
     opened.tables.set_index(device.link.index, slot)?;

@@ -10,7 +10,7 @@ use vswitch_common::{
 use super::rows;
 use crate::{
     control::{
-        ControlError, Opened,
+        ControlError, Opened, mirror,
         opened::{PortRow, links},
         repair::repair,
     },
@@ -27,6 +27,11 @@ pub async fn del(store: &Store, host: &Host, switch: &SwitchName, name: &IfName)
     let links = links(host).await?;
     repair(store, host, &mut opened, &links).await?;
     let row = opened.row(name, &links)?;
+    for session in mirror::end_at(&mut opened, |slot| slot == row.slot)? {
+        tracing::warn!("mirror session `{session}` has ended with port `{name}`, which got its copies");
+    }
+    // The sessions' bits in its row may have gone meanwhile.
+    let row = PortRow { port: opened.tables.port(row.slot)?, ..row };
     remove(store, host, &mut opened, &row).await
 }
 
@@ -57,6 +62,7 @@ pub async fn remove_all(
     let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
     opened.tables.fdb_remove(|_, entry| slots.contains(&entry.slot))?;
     rows::forget_references(opened, &slots)?;
+    mirror::end_at(opened, |slot| slots.contains(&slot))?;
     let present = ports.iter().filter_map(|(row, link)| Some((row, link.as_ref()?)));
     let (made, adopted): (Vec<_>, Vec<_>) = present.partition(|(row, link)| is_ours(row, link));
     for (row, link) in adopted {

@@ -10,14 +10,14 @@ use vswitch_common::{
     stats::PortStats,
 };
 
-use super::{bridge, vlan};
+use super::{bridge, meter, vlan};
 use crate::{
     config::port::{
         FLAGS, state_word,
         vlan::{PortVlanSpec, map_text},
     },
     control::{
-        ControlError, Opened,
+        ControlError, Opened, mirror,
         opened::{Links, PortRow, links},
     },
     datapath::{Store, attach},
@@ -71,6 +71,10 @@ pub struct PortView {
     pub backup_port: Option<String>,
     /// Bit X set: frames to `01:80:c2:00:00:0X` that come by the port are forwarded.
     pub group_fwd_mask: u16,
+    /// What it may carry, by key, as `RATE:BURST`; keys that are off are left out.
+    pub meters: BTreeMap<&'static str, String>,
+    /// What it has to do with mirror sessions, one sentence each.
+    pub mirrors: Vec<String>,
     /// The keys that are on or off.
     pub options: BTreeMap<&'static str, bool>,
     /// What went through.
@@ -115,12 +119,12 @@ pub struct Counters {
     pub local: u64,
     /// Of these, questions for an address that the switch answered itself.
     pub answered: u64,
-    /// Copies that mirror sessions sent out of the port; not in `tx_frames`.
-    pub mirrored: u64,
     /// Frames and copies that left by the port.
     pub tx_frames: u64,
     /// Their bytes.
     pub tx_bytes: u64,
+    /// Copies that mirror sessions sent out of the port; not in `tx_frames`.
+    pub mirrored: u64,
     /// Received frames that went nowhere, by reason.
     pub drops: BTreeMap<&'static str, u64>,
     /// Copies that could not leave by the port, by reason.
@@ -215,6 +219,8 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         vlan_map: map_text(&vlan.map),
         backup_port: bridge::backup_name(opened, links, &row.port)?,
         group_fwd_mask: row.port.group_fwd_mask,
+        meters: meter::read(opened, row.slot, &row.port)?,
+        mirrors: mirror::about(opened, row.slot, &row.port, links)?,
         options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
         counters: counters(&opened.tables.stats(row.slot)?),
     })
@@ -243,9 +249,9 @@ fn counters(stats: &PortStats) -> Counters {
         flooded: stats.flooded,
         local: stats.local,
         answered: stats.answered,
-        mirrored: stats.mirrored,
         tx_frames: stats.tx_frames,
         tx_bytes: stats.tx_bytes,
+        mirrored: stats.mirrored,
         drops: named(&stats.drops),
         tx_drops: named(&stats.tx_drops),
     }

@@ -5,6 +5,7 @@ mod bridge;
 pub mod del;
 mod device;
 pub mod list;
+mod meter;
 pub mod request;
 mod rows;
 pub mod set;

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use vswitch_common::{port::Slot, record::Note};
 
-use super::{bridge, vlan};
+use super::{bridge, meter, vlan};
 use crate::control::{ControlError, Opened, neigh};
 
 /// The row is free: the next port in it begins without any of it.
 pub fn forget(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
     vlan::clear(opened, slot)?;
+    meter::clear(opened, slot)?;
     opened.tables.set_note(slot, &Note::EMPTY)?;
     Ok(())
 }

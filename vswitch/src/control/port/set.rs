@@ -5,7 +5,7 @@ use vswitch_common::{
     record::{Note, PortKind},
 };
 
-use super::{bridge, vlan};
+use super::{bridge, meter, vlan};
 use crate::{
     config::port::PortOptions,
     control::{ControlError, Opened, opened::links},
@@ -48,6 +48,7 @@ pub async fn set(
         let spec = options.vlan.apply(&vlan::read(&opened, row.slot, &port)?)?;
         vlan::write(&mut opened, row.slot, &mut port, &spec)?;
     }
+    meter::write(&mut opened, row.slot, &mut port, &options.meters)?;
     if let Some(text) = &options.description {
         opened.tables.set_note(row.slot, &Note::new(text))?;
     }
