@@ -24,7 +24,7 @@ use super::{
     count, helper, meter, mirror, neigh,
     pipeline::Entered,
     policy,
-    skb::{Outer, Skb},
+    skb::{OUR_MARK, Outer, Skb},
     tables, vlan, watch,
 };
 
@@ -64,7 +64,11 @@ struct Round {
 #[inline(always)]
 pub fn resumed(skb: &Skb) -> Option<(u32, bool)> {
     let note = skb.note();
-    if note & GO_ON != 0 { Some((note & (SUPPRESS - 1), note & SUPPRESS != 0)) } else { None }
+    if note & GO_ON != 0 && skb.is_ours() {
+        Some((note & (SUPPRESS - 1), note & SUPPRESS != 0))
+    } else {
+        None
+    }
 }
 
 /// Floods the frame and returns the program's verdict.
@@ -77,6 +81,7 @@ pub fn flood(skb: &Skb, frame: &Entered) -> i32 {
     let after = frame.resumed_after;
     if after != 0 {
         skb.set_note(0);
+        skb.set_mark(0);
     }
     let mut round = Round {
         skb: skb.raw(),
@@ -103,6 +108,7 @@ pub fn flood(skb: &Skb, frame: &Entered) -> i32 {
         }
         let suppress = if suppress { SUPPRESS } else { 0 };
         skb.set_note(GO_ON | suppress | (u32::from(round.next) - 1));
+        skb.set_mark(OUR_MARK);
         return helper::redirect_ingress(skb.ingress_ifindex());
     }
     if matches!(frame.outcome.end, End::Answer) {

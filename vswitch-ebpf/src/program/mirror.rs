@@ -18,13 +18,15 @@ use vswitch_ebpf::{
     stage::egress::{fits, snap},
 };
 
-use super::{count, helper, meter, skb::Skb, tables};
+use super::{
+    count, helper, meter,
+    skb::{OUR_MARK, Skb},
+    tables,
+};
 
 /// The bits of a note that tell what it is: a copy on its detour has the lower one, without that of a flood's rounds.
 const KIND: u32 = 0xc000;
 const COPY: u32 = 0x4000;
-/// Copies on a detour have this mark as well. No other namespace can set it: it is taken off a frame that comes from one.
-const MARK: u32 = 0x7653_7769;
 /// What the kernel needs of a frame whose checksum is not computed yet: all headers, with all their options.
 const HEADERS: u32 = 160;
 
@@ -128,7 +130,7 @@ fn may_leave(skb: *mut __sk_buff, slot: Slot, port: &PortConfig) -> bool {
 fn detour(skb: &Skb, index: u32, ifindex: u32) -> bool {
     let (note, mark) = (skb.note(), skb.mark());
     skb.set_note(COPY | index);
-    skb.set_mark(MARK);
+    skb.set_mark(OUR_MARK);
     let arrives = helper::clone_redirect_ingress(skb.raw(), ifindex);
     skb.set_note(note);
     skb.set_mark(mark);
@@ -138,7 +140,7 @@ fn detour(skb: &Skb, index: u32, ifindex: u32) -> bool {
 /// Whether this frame is a copy on its detour.
 #[inline(always)]
 pub fn is_copy(skb: &Skb) -> bool {
-    skb.note() & KIND == COPY && skb.mark() == MARK
+    skb.note() & KIND == COPY && skb.is_ours()
 }
 
 /// Cuts a copy that took the detour, and gives the program's verdict.

@@ -16,6 +16,10 @@ use super::helper;
 /// `PACKET_OTHERHOST` of `linux/if_packet.h`.
 const PACKET_OTHERHOST: u32 = 3;
 
+/// The mark of frames that come back with a note. No other namespace can set it, since it is taken off a frame that comes
+/// from one; a note alone is not (`skb_scrub_packet` in Linux), and a privileged sender could forge it.
+pub const OUR_MARK: u32 = 0x7653_7769;
+
 /// The program's context.
 pub struct Skb {
     raw: *mut __sk_buff,
@@ -63,6 +67,12 @@ impl Skb {
     pub fn mark(&self) -> u32 {
         // SAFETY: `raw` is the program's context.
         unsafe { (*self.raw).mark }
+    }
+
+    /// Whether it was this program that sent the frame round once more, so that its note can be believed.
+    #[inline(always)]
+    pub fn is_ours(&self) -> bool {
+        self.mark() == OUR_MARK
     }
 
     /// Sets it.
