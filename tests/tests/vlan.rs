@@ -184,7 +184,7 @@ fn provider_tags() {
     // And back again, from the cache as well.
     for sequence in 0..3 {
         let back = Frame::new(lan.mac(2), lan.mac(0)).sequence(sequence);
-        let (outer, inner) = (back.clone().tagged(STAG, 0x6000 | 100), back);
+        let (outer, inner) = (back.clone().tagged(STAG, 0x6064), back);
         becomes(&lan, 2, &outer.tagged(CTAG, 3), &inner.tagged(CTAG, 3), &[0]);
     }
     // Two provider tags at an access port are a hop as well.

@@ -29,6 +29,7 @@ const MAX_AGEING: u32 = 40_000_000;
 
 /// What a switch is to be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct SwitchSpec {
     /// Lifetime of a learned address after its last frame, in seconds; 0 = for ever.
     pub ageing: u32,

@@ -21,6 +21,7 @@ use crate::{
 /// A switch, for people and scripts.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct SwitchView {
     /// Its name.
     pub name: String,
