@@ -1,5 +1,4 @@
 //! What the switch says about itself: descriptions, every knob that differs from its default, and one screen for all.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_tests::{
     frame::{Frame, station},
