@@ -46,8 +46,12 @@ mod tests {
 
     fn vlans(tagged: &[u16], untagged: &[u16]) -> PortVlans {
         let mut vlans = PortVlans::EMPTY;
-        tagged.iter().for_each(|vid| vlans.insert(*vid, false));
-        untagged.iter().for_each(|vid| vlans.insert(*vid, true));
+        for vid in tagged {
+            vlans.insert(*vid, false);
+        }
+        for vid in untagged {
+            vlans.insert(*vid, true);
+        }
         vlans
     }
 
