@@ -17,6 +17,12 @@ const HEADERS: usize = 16 + 16;
 
 /// Options of a port (`IFLA_BRPORT_*`), with the version of Linux that has them first.
 pub mod brport {
+    /// `proxy_arp`
+    pub const PROXYARP: u16 = 10;
+    /// `proxy_arp_wifi`
+    pub const PROXYARP_WIFI: u16 = 12;
+    /// `group_fwd_mask`, a number of 16 bits
+    pub const GROUP_FWD_MASK: u16 = 31;
     /// `locked`
     pub const LOCKED: u16 = 39;
     /// `mab` (Linux 6.2)
@@ -31,8 +37,12 @@ pub mod br {
     pub const FDB_MAX_LEARNED: u16 = 49;
 }
 
-/// Options by the words of newer versions of iproute2, of ports and of bridges.
-const OPTIONS: [(&str, u16); 3] = [
+/// Options by the words of iproute2, of ports and of bridges. The first three are known to `ip link set type bridge_slave`,
+/// by which a disabled port comes to forward again.
+const OPTIONS: [(&str, u16); 6] = [
+    ("proxy_arp", brport::PROXYARP),
+    ("proxy_arp_wifi", brport::PROXYARP_WIFI),
+    ("group_fwd_mask", brport::GROUP_FWD_MASK),
     ("mab", brport::MAB),
     ("neigh_vlan_suppress", brport::NEIGH_VLAN_SUPPRESS),
     ("fdb_max_learned", br::FDB_MAX_LEARNED),
@@ -51,8 +61,12 @@ pub fn attempt(arguments: &[&str]) -> Result<(), String> {
     let found = OPTIONS.iter().find(|(name, _)| name == option);
     let (_, number) = *found.unwrap_or_else(|| panic!("no option `{option}`; add it to `netlink::OPTIONS`"));
     let done = match *value {
-        "on" => set_port(device, number, 1),
-        "off" => set_port(device, number, 0),
+        "on" => set_port(device, number, &[1]),
+        "off" => set_port(device, number, &[0]),
+        mask if number == brport::GROUP_FWD_MASK => {
+            let mask = mask.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+            set_port(device, number, &mask.expect("a mask such as 0x4000").to_ne_bytes())
+        }
         value => set_bridge(device, number, value.parse().expect("a number")),
     };
     done.map_err(|error| error.to_string())
@@ -62,9 +76,9 @@ pub fn attempt(arguments: &[&str]) -> Result<(), String> {
 ///
 /// # Errors
 /// When the kernel refuses it.
-pub fn set_port(port: &str, option: u16, value: u8) -> io::Result<()> {
+pub fn set_port(port: &str, option: u16, value: &[u8]) -> io::Result<()> {
     let family = u8::try_from(libc::AF_BRIDGE).unwrap_or(0);
-    let options = attribute(option, &[value]);
+    let options = attribute(option, value);
     set_link(port, family, libc::RTM_SETLINK, &attribute(IFLA_PROTINFO | NLA_F_NESTED, &options))
 }
 
@@ -139,16 +153,16 @@ mod tests {
         let _sandbox = Sandbox::enter().expect("sandbox, as root");
         ip(&["link", "add", "br0", "type", "bridge"]);
         ip(&["link", "add", "leg", "master", "br0", "type", "veth", "peer", "name", "far"]);
-        set_port("leg", brport::LOCKED, 1).expect("locked");
+        set_port("leg", brport::LOCKED, &[1]).expect("locked");
         let seen = bridge_json(&["-d", "link", "show", "dev", "leg"]);
         assert_eq!(seen[0]["locked"], true, "{seen:?}");
         if kernel_has("`mab`", 6, 2) {
-            set_port("leg", brport::MAB, 1).expect("mab");
-            assert!(set_port("leg", brport::LOCKED, 0).is_err(), "`mab` needs `locked`");
+            set_port("leg", brport::MAB, &[1]).expect("mab");
+            assert!(set_port("leg", brport::LOCKED, &[0]).is_err(), "`mab` needs `locked`");
         }
         if kernel_has("`fdb_max_learned`", 6, 7) {
             set_bridge("br0", br::FDB_MAX_LEARNED, 7).expect("fdb_max_learned");
         }
-        assert!(set_port("far", brport::LOCKED, 1).is_err(), "not a port");
+        assert!(set_port("far", brport::LOCKED, &[1]).is_err(), "not a port");
     }
 }

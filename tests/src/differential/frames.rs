@@ -1,9 +1,13 @@
 //! Random frames: mostly of stations that know each other, seldom of anything else that a bridge may be sent.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bytes::Bytes;
 use vswitch_common::addr::MacAddr;
 
 use super::{JUMBO, PORTS};
 use crate::{
+    ask::{self, Discovery, arp, arp_answer, arp_question},
     frame::{CTAG, Frame, MULTICAST, STAG, station},
     random::Random,
 };
@@ -21,8 +25,49 @@ pub fn any_address(random: &mut Random) -> MacAddr {
     address(random.below(PORTS), random.below(ADDRESSES))
 }
 
+/// IP addresses that are asked for; some of them nobody has.
+pub const HOSTS: u16 = 10;
+
+/// One of them.
+pub fn v4(host: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + u32::from(host))
+}
+
+/// The same host's other address.
+pub fn v6(host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host)
+}
+
+/// Any host, by its number.
+pub fn any_host(random: &mut Random) -> u16 {
+    u16::try_from(1 + random.below(usize::from(HOSTS))).unwrap_or(1)
+}
+
+/// A question for an address, its answer, or an announcement, from station `from`. None has a tag: what bridge and switch
+/// do with those differs.
+fn any_question(random: &mut Random, from: usize) -> Bytes {
+    let mac = address(from, random.below(ADDRESSES));
+    let (here, there) = (any_host(random), any_host(random));
+    let other = any_address(random);
+    match random.below(8) {
+        0..3 => arp_question((mac, v4(here)), v4(there)),
+        // Before it takes an address, a station asks whether somebody has it already; then it announces it.
+        3 => arp_question((mac, Ipv4Addr::UNSPECIFIED), v4(there)),
+        4 => {
+            let announcement = arp(ask::REQUEST, (mac, v4(here)), (MacAddr::ZERO, v4(here)));
+            ask::frame(MacAddr::BROADCAST, mac, ask::ARP, &announcement)
+        }
+        5 => arp_answer((mac, v4(here)), (other, v4(there))),
+        6 => Discovery::question(mac, v6(here), v6(there)).multicast(mac),
+        _ => Discovery::answer(mac, v6(here), v6(there)).unicast(mac, other),
+    }
+}
+
 /// A frame that station `from` sends. `devices` are the addresses of the ports' own devices.
-pub fn any_frame(random: &mut Random, from: usize, devices: &[MacAddr], number: usize) -> Frame {
+pub fn any_frame(random: &mut Random, from: usize, devices: &[MacAddr], number: usize) -> Bytes {
+    if random.once_in(12) {
+        return any_question(random, from);
+    }
     let number = u32::try_from(number).expect("few frames in a burst");
     let source = match random.below(100) {
         // Somebody else's address: the station has moved.
@@ -55,10 +100,11 @@ pub fn any_frame(random: &mut Random, from: usize, devices: &[MacAddr], number: 
         _ => frame,
     };
     let edge = if from == JUMBO { 1508 } else { 1500 };
-    frame.payload(match random.below(10) {
+    frame = frame.payload(match random.below(10) {
         0..3 => random.below(50),
         3..6 => edge - random.below(20),
         6 if from == JUMBO => 9000 - random.below(8),
         _ => 4 + random.below(edge - 4),
-    })
+    });
+    frame.build()
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{PORTS, frames::any_address};
+use super::{
+    PORTS,
+    frames::{any_address, any_host, v4, v6},
+};
 use crate::{
     frame::station,
     iproute, netlink,
@@ -12,8 +15,8 @@ use crate::{
 
 /// A knob, as a user of each side turns it.
 ///
-/// In the commands `{switch}` is the bridge or the switch, `{port}` a port, `{mac}` an address, and `{value}` the
-/// value that was drawn. A command of the switch is one of `vswitch`, unless it begins with `ip`, `bridge` or `netlink`
+/// In the commands `{switch}` is the bridge or the switch, `{port}` and `{other}` are ports, `{mac}`, `{v4}` and `{v6}`
+/// addresses, and `{value}` is the value that was drawn. A command of the switch is one of `vswitch`, unless it begins with `ip`, `bridge` or `netlink`
 /// ([`netlink::attempt`], for what the installed iproute2 is too old for); several are separated by `;`. Both sides must accept a change, or both must refuse it.
 #[derive(Debug)]
 pub struct Knob {
@@ -123,6 +126,41 @@ pub const KNOBS: &[Knob] = &[
         values: &[("0", "on"), ("1", "off")],
         link: Link::Stays,
     },
+    flag(
+        "bridge link set dev {port} neigh_suppress {value}",
+        "port set {switch} {port} neigh-suppress={value}",
+        MOSTLY_OFF,
+    ),
+    flag("netlink {port} proxy_arp {value}", "port set {switch} {port} proxy-arp={value}", MOSTLY_OFF),
+    flag(
+        "netlink {port} proxy_arp_wifi {value}",
+        "port set {switch} {port} proxy-arp-wifi={value}",
+        MOSTLY_OFF,
+    ),
+    action(
+        2,
+        "ip neigh replace {v4} lladdr {mac} dev {switch} nud permanent",
+        "neigh replace {switch} {v4} {mac}",
+    ),
+    action(
+        2,
+        "ip neigh replace {v6} lladdr {mac} dev {switch} nud permanent",
+        "neigh replace {switch} {v6} {mac}",
+    ),
+    Knob {
+        weight: 2,
+        bridge: "netlink {port} group_fwd_mask {value}",
+        vswitch: "port set {switch} {port} group-fwd-mask={value}",
+        // The switch takes bits that the bridge refuses.
+        values: &[("0x0", "0x0"), ("0x0", "0x0"), ("0x4000", "0x4000"), ("0xfffc", "0xfffc")],
+        link: Link::Stays,
+    },
+    action(
+        2,
+        "bridge link set dev {port} backup_port {other}",
+        "port set {switch} {port} backup-port={other}",
+    ),
+    action(3, "bridge link set dev {port} nobackup_port", "port set {switch} {port} backup-port=none"),
     // What a bridge calls static follows its station, unless it is sticky; a switch's static addresses never move.
     action(6, "bridge fdb replace {mac} dev {port} master static sticky", "fdb add {switch} {mac} {port}"),
     action(
@@ -149,14 +187,17 @@ pub const KNOBS: &[Knob] = &[
     Knob {
         weight: 2,
         bridge: "ip link set {port} up",
-        vswitch: "ip link set {port} up",
+        // The second command voids the verdicts that send its frames to a backup: the switch does not notice that the
+        // link comes up.
+        vswitch: "ip link set {port} up; port set {switch} {port} state=forwarding",
         values: NONE,
         link: Link::Up,
     },
     Knob {
         weight: 1,
         bridge: "ip link set {port} down; ip link set {port} up",
-        vswitch: "port set {switch} {port} state=forwarding; ip link set {port} down; ip link set {port} up",
+        vswitch: "port set {switch} {port} state=forwarding; ip link set {port} down; ip link set {port} up; \
+                  port set {switch} {port} state=forwarding",
         values: NONE,
         link: Link::Bounces,
     },
@@ -168,7 +209,10 @@ pub struct Change {
     knob: &'static Knob,
     /// The station whose port it is about.
     pub port: usize,
+    /// Another station, or the same.
+    other: usize,
     mac: String,
+    host: u16,
     value: (&'static str, &'static str),
 }
 
@@ -187,7 +231,8 @@ impl Change {
         } else {
             any_address(random)
         };
-        Self { knob, port: random.below(PORTS), mac: mac.to_string(), value: *random.pick(knob.values) }
+        let (port, other, host) = (random.below(PORTS), random.below(PORTS), any_host(random));
+        Self { knob, port, other, mac: mac.to_string(), host, value: *random.pick(knob.values) }
     }
 
     /// What it does to the link of the port.
@@ -204,9 +249,17 @@ impl Change {
         let text = template
             .replace("{switch}", &lan.name)
             .replace("{port}", lan.port(self.port))
-            .replace("{mac}", &self.mac)
-            .replace("{value}", value);
+            .replace("{other}", lan.port(self.other));
+        let text = self.fill(&text).replace("{value}", value);
         text.split(';').map(|command| command.trim().to_owned()).collect()
+    }
+
+    /// Fills in what is the same on both sides.
+    fn fill(&self, template: &str) -> String {
+        template
+            .replace("{mac}", &self.mac)
+            .replace("{v4}", &v4(self.host).to_string())
+            .replace("{v6}", &v6(self.host).to_string())
     }
 
     /// Makes the change on one side; what that said if it refused it.
@@ -237,8 +290,9 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { knob, port, mac, value } = self;
-        let text = knob.vswitch.replace("{port}", &format!("PORT{}", port + 1)).replace("{mac}", mac);
-        f.write_str(&text.replace("{value}", value.1).replace("{switch}", "SW"))
+        let Self { knob, port, other, value, .. } = self;
+        let text = self.fill(knob.vswitch).replace("{switch}", "SW").replace("{value}", value.1);
+        let [port, other] = [port, other].map(|port| format!("PORT{}", port + 1));
+        f.write_str(&text.replace("{port}", &port).replace("{other}", &other))
     }
 }

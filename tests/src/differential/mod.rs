@@ -10,12 +10,13 @@ pub mod frames;
 pub mod knobs;
 pub mod report;
 
+use std::fs;
+
 use bytes::Bytes;
 use vswitch_common::addr::MacAddr;
 
 use crate::{
     cpu::stay_on,
-    frame::Frame,
     iproute::ip,
     random::Random,
     sandbox::Sandbox,
@@ -117,6 +118,9 @@ impl<'a> Pair<'a> {
             ip(&["link", "set", reference.port(port), "address", &mac.to_string()]);
         }
         let barrier = Barrier::new(sandbox);
+        for lan in [&reference, &subject] {
+            neighbours(lan);
+        }
         Self { reference, subject, barrier, devices, is_up: [true; PORTS], changes: Vec::new() }
     }
 
@@ -124,7 +128,7 @@ impl<'a> Pair<'a> {
     fn burst(&self, random: &mut Random, burst: usize) -> usize {
         let up: Vec<usize> = (0..PORTS).filter(|port| self.is_up[*port]).collect();
         let from = *random.pick(&up);
-        let sent: Vec<Frame> =
+        let sent: Vec<Bytes> =
             (0..BURST).map(|number| frames::any_frame(random, from, &self.devices, number)).collect();
         let (expected, found) =
             (self.send(&self.reference, from, &sent), self.send(&self.subject, from, &sent));
@@ -137,12 +141,12 @@ impl<'a> Pair<'a> {
     }
 
     /// Sends frames on one side and gives what each station got.
-    fn send(&self, lan: &Lan, from: usize, frames: &[Frame]) -> Vec<Vec<Bytes>> {
+    fn send(&self, lan: &Lan, from: usize, frames: &[Bytes]) -> Vec<Vec<Bytes>> {
         let mut refused = 0;
         for chunk in frames.chunks(CHUNK) {
             for frame in chunk {
                 // The kernel does not even send what is too long for the station itself.
-                refused += usize::from(lan.stations[from].wire.send(&frame.build()).is_err());
+                refused += usize::from(lan.stations[from].wire.send(frame).is_err());
             }
             self.barrier.wait();
         }
@@ -206,6 +210,36 @@ impl<'a> Pair<'a> {
             changes.map(|(number, change)| format!("{:>4} {change}", number + 1)).collect();
         let changes = changes.join("\n");
         format!("changes:\n{changes}\n{}\n--- bridge\n{}", self.subject.dump(), self.reference.dump())
+    }
+}
+
+/// Tells one side who has the IP addresses; nothing comes of it before a knob is turned.
+fn neighbours(lan: &Lan) {
+    if lan.kind == Kind::Bridge {
+        // They are those of the bridge's own interface, which must not say anything itself.
+        ip(&["link", "set", &lan.name, "addrgenmode", "none"]);
+        fs::write(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", lan.name), "0").expect("IPv6");
+    }
+    for host in 1..=frames::HOSTS / 2 {
+        let mac = frames::address(usize::from(host) % PORTS, usize::from(host) / PORTS).to_string();
+        for address in [frames::v4(host).to_string(), frames::v6(host).to_string()] {
+            match lan.kind {
+                Kind::Vswitch => drop(lan.cli().ok(&["neigh", "add", &lan.name, &address, &mac])),
+                Kind::Bridge => {
+                    drop(ip(&[
+                        "neigh",
+                        "add",
+                        &address,
+                        "lladdr",
+                        &mac,
+                        "dev",
+                        &lan.name,
+                        "nud",
+                        "permanent",
+                    ]));
+                }
+            }
+        }
     }
 }
 

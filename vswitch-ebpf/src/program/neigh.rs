@@ -78,9 +78,9 @@ fn ask_arp(skb: &Skb, ingress: &PortConfig, vlan: u16, config: &SwitchConfig) ->
     if !helper::load(skb.raw(), PAYLOAD, &mut message) {
         return OTHER;
     }
-    match arp(&message) {
+    match arp(&message, config.has(switch_flag::NEIGH_SUPPRESS)) {
         Asked::Nothing => OTHER,
-        Asked::Announced => announced(config),
+        Asked::Announced => KNOWN,
         Asked::Address if is_for_one(skb, config) => OTHER,
         Asked::Address => decide(&NeighKey::v4(arp_target(&message), vlan), true, ingress, config),
     }
@@ -94,7 +94,8 @@ fn ask_nd(skb: &Skb, ingress: &PortConfig, vlan: u16, config: &SwitchConfig) -> 
     }
     match nd(&packet) {
         Asked::Nothing => OTHER,
-        Asked::Announced => announced(config),
+        // Nobody looks at IPv6 unless there is somebody to be spared.
+        Asked::Announced => KNOWN,
         Asked::Address => {
             if is_for_one(skb, config) || nd_from(skb, &packet).is_zero() {
                 return OTHER;
@@ -110,11 +111,6 @@ fn ask_nd(skb: &Skb, ingress: &PortConfig, vlan: u16, config: &SwitchConfig) -> 
 fn is_for_one(skb: &Skb, config: &SwitchConfig) -> bool {
     let is_direct = skb.ethernet().is_some_and(|ethernet| !ethernet.destination.is_group());
     is_direct && config.has(switch_flag::NEIGH_SUPPRESS)
-}
-
-#[inline(always)]
-fn announced(config: &SwitchConfig) -> u32 {
-    if config.has(switch_flag::NEIGH_SUPPRESS) { KNOWN } else { OTHER }
 }
 
 /// Whether the answer is known, and the station that it names is as well.

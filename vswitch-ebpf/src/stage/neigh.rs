@@ -64,16 +64,16 @@ pub enum Reply {
     Answer,
 }
 
-/// What an ARP message is about.
+/// What an ARP message is about. Announcements are only told from questions if there is somebody to be spared them.
 #[inline(always)]
-pub fn arp(message: &[u8; ARP_LEN]) -> Asked {
+pub fn arp(message: &[u8; ARP_LEN], spares: bool) -> Asked {
     let [h1, h0, p1, p0, hlen, plen, o1, o0, ..] = *message;
     let target = arp_target(message);
     if [h1, h0, p1, p0, hlen, plen] != ARP_ETHERNET_IPV4 || target[0] == 127 || target[0] & 0xf0 == 0xe0 {
         return Asked::Nothing;
     }
     let source = at::<4>(message, 14);
-    if source[0] == 0 || source == target {
+    if spares && (source[0] == 0 || source == target) {
         return Asked::Announced;
     }
     if [o1, o0] == ARP_REQUEST && arp_asker(message).is_station() { Asked::Address } else { Asked::Nothing }
@@ -252,16 +252,20 @@ mod tests {
 
     #[test]
     fn arp_messages_are_told_apart() {
-        assert_eq!(arp(&REQUEST), Asked::Address);
+        assert_eq!(arp(&REQUEST, true), Asked::Address);
         assert_eq!((arp_target(&REQUEST), arp_asker(&REQUEST)), ([10, 0, 0, 9], ASKER));
-        assert_eq!(arp(&with(&[(7, 2)])), Asked::Nothing, "a reply");
-        assert_eq!(arp(&with(&[(27, 1)])), Asked::Announced, "for the address of who asks");
-        assert_eq!(arp(&with(&[(7, 2), (27, 1)])), Asked::Announced, "a reply for it");
-        assert_eq!(arp(&with(&[(14, 0), (17, 0)])), Asked::Announced, "a probe");
+        assert_eq!(arp(&with(&[(7, 2)]), true), Asked::Nothing, "a reply");
+        assert_eq!(arp(&with(&[(27, 1)]), true), Asked::Announced, "for the address of who asks");
+        assert_eq!(arp(&with(&[(7, 2), (27, 1)]), true), Asked::Announced, "a reply for it");
+        assert_eq!(arp(&with(&[(14, 0), (17, 0)]), true), Asked::Announced, "a probe");
+        // Without anybody to be spared, they are questions like any other.
+        assert_eq!(arp(&with(&[(27, 1)]), false), Asked::Address, "for the address of who asks");
+        assert_eq!(arp(&with(&[(14, 0), (17, 0)]), false), Asked::Address, "a probe");
+        assert_eq!(arp(&with(&[(7, 2), (27, 1)]), false), Asked::Nothing, "a reply for it");
         for (at, byte) in [(1, 6), (2, 0x86), (4, 8), (5, 16), (24, 127), (24, 224), (24, 239), (8, 3)] {
-            assert_eq!(arp(&with(&[(at, byte)])), Asked::Nothing, "byte {at}");
+            assert_eq!(arp(&with(&[(at, byte)]), true), Asked::Nothing, "byte {at}");
         }
-        assert_eq!(arp(&with(&[(8, 0), (13, 0)])), Asked::Nothing, "who asks is nobody");
+        assert_eq!(arp(&with(&[(8, 0), (13, 0)]), true), Asked::Nothing, "who asks is nobody");
     }
 
     #[test]
@@ -270,7 +274,7 @@ mod tests {
         arp_reply(&mut message, OTHER);
         let expected = [0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 9, 10, 0, 0, 9, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1];
         assert_eq!(message, expected);
-        assert_eq!(arp(&message), Asked::Nothing);
+        assert_eq!(arp(&message, true), Asked::Nothing);
     }
 
     /// A solicitation from `fd00::1` for `fd00::9`, to its group, with these options and the right checksum.
@@ -398,7 +402,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(message: [u8; ARP_LEN], packet in any::<[[u8; 32]; 2]>(), options: [u8; OPTIONS_LEN]) {
-            let _ = arp(&message);
+            let _ = arp(&message, true);
             let mut whole = [0; ND_LEN];
             whole.copy_from_slice(&packet.concat());
             let _ = nd(&whole);
