@@ -76,13 +76,26 @@ impl<'a> Lan<'a> {
         lan
     }
 
+    /// That many stations on a switch `lab` that is made with these words.
+    pub fn on_switch(sandbox: &'a Sandbox, words: &[&str], stations: usize) -> Self {
+        let mut lan = Self::empty_with(sandbox, Kind::Vswitch, "lab", 'a', words);
+        for _ in 0..stations {
+            lan.add(&[]);
+        }
+        lan
+    }
+
     /// No station yet. The letter begins the names of its ports.
     pub fn empty(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char) -> Self {
+        Self::empty_with(sandbox, kind, name, prefix, &[])
+    }
+
+    fn empty_with(sandbox: &'a Sandbox, kind: Kind, name: &str, prefix: char, words: &[&str]) -> Self {
         device::no_ipv6();
         let cli = match kind {
             Kind::Vswitch => {
                 let cli = Cli::find();
-                cli.ok(&["switch", "add", name]);
+                cli.ok(&[&["switch", "add", name], words].concat());
                 Some(cli)
             }
             Kind::Bridge => {
@@ -290,6 +303,26 @@ impl<'a> Lan<'a> {
             _ => "3",
         };
         bridge(&["link", "set", "dev", self.port(station), "state", number]);
+    }
+
+    /// Sets keys of a port of a switch.
+    #[track_caller]
+    pub fn set(&self, station: usize, words: &[&str]) {
+        self.cli().ok(&[&["port", "set", &self.name, self.port(station)], words].concat());
+    }
+
+    /// What `port list` says about a port of a switch.
+    #[track_caller]
+    pub fn row(&self, station: usize) -> serde_json::Value {
+        let rows = self.cli().rows(&["port", "list", &self.name]);
+        rows.into_iter().find(|row| row["port"] == self.port(station)).expect("the port is listed")
+    }
+
+    /// What `fdb list` says about an address; null if nothing.
+    #[track_caller]
+    pub fn entry(&self, mac: MacAddr) -> serde_json::Value {
+        let rows = self.cli().rows(&["fdb", "list", &self.name]);
+        rows.into_iter().find(|row| row["mac"] == mac.to_string().as_str()).unwrap_or_default()
     }
 
     /// Where the learned addresses are: (address, port).

@@ -98,7 +98,7 @@ fn added_address(kind: Kind) {
         let at = if round % 2 == 0 { 2 } else { 1 };
         lan.forget(station(0x701), if at == 2 { 1 } else { 2 });
         if kind == Kind::Vswitch {
-            lan.cli().ok(&["fdb", "add", &lan.name, &mac, lan.port(at)]);
+            lan.cli().ok(&["fdb", "replace", &lan.name, &mac, lan.port(at)]);
         } else {
             bridge(&["fdb", "add", &mac, "dev", lan.port(at), "master", "static"]);
         }

@@ -86,6 +86,27 @@ fn drops_on_request() {
     assert_eq!(events, [json!({"event": "dropped", "port": "a2", "reason": "invalid-source"})]);
 }
 
+/// Guards tell what they do, once and not for each frame.
+#[test]
+fn guards_tell() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 3);
+    let mac = station(0x42);
+    lan.set(1, &["move-guard=log", "guard=on"]);
+    let mut events = told(&lan, &[], || {
+        for turn in 0..30 {
+            lan.stations[1 + turn % 2].wire.send(&Frame::broadcast(mac).build()).unwrap();
+            lan.collect(|got| !got[0].is_empty());
+        }
+        lan.expect(1, &Frame::new(lan.mac(1), MacAddr::new([1, 0x80, 0xc2, 0, 0, 0])), &[]);
+    });
+    let shut = events.pop().unwrap();
+    assert_eq!(shut, json!({"event": "shut", "port": "a2", "reason": "bpdu", "seconds": 60}));
+    let flapping: Vec<_> = events.iter().filter(|event| event["event"] == "flapping").collect();
+    assert!((1..=4).contains(&flapping.len()), "{events:?}");
+    assert_eq!(*flapping[0], json!({"event": "flapping", "mac": mac.to_string(), "from": "a3", "to": "a2"}));
+}
+
 /// One listener at a time, and none that outlives its switch.
 #[test]
 fn a_second_listener_is_refused_and_the_first_ends_with_the_switch() {

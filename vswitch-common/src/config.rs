@@ -99,17 +99,21 @@ pub struct SwitchState {
     /// the *sum* of both generations stands: each has one kind of writer, so neither bump can be lost.
     /// Words of 64 bits here, because the BPF target has no other atomic ones.
     pub generation: u64,
-    /// Where in the ring of learned addresses the next one is put.
-    pub hand: u64,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
     /// Jiffies at the last run of the clock program.
     pub jiffies: u64,
     /// Addresses that were not learned because their port had as many as it may.
     pub fdb_limited: u64,
+    /// Learned addresses that are in the FDB, those that count no more included.
+    pub learned: u64,
+    /// Addresses in it that the user or a control plane has added.
+    pub added: u64,
+    /// Jiffies at the last long search of the FDB that found nothing: there is one in each tick at most.
+    pub searched: u64,
 }
 
-const _: () = assert!(size_of::<SwitchState>() == 40);
+const _: () = assert!(size_of::<SwitchState>() == 56);
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,7 @@ reasons! {
     Spoofed = 18, "spoofed", "the source address is not one that is bound to the ingress port";
     Bpdu = 19, "bpdu", "a BPDU came in by a port that is guarded against them";
     Looped = 20, "looped", "a frame of the switch's own device came back by a port that is guarded against loops";
+    Held = 21, "held", "the source address moves between ports too often, so it is held where it was";
 }
 
 impl DropReason {

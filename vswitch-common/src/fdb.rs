@@ -40,6 +40,12 @@ impl FdbKey {
         (self.0 >> 16) as u32
     }
 
+    /// From the whole word.
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The whole word, for comparisons.
     #[inline(always)]
     pub const fn to_bits(self) -> u64 {
@@ -108,21 +114,39 @@ pub struct FdbEntry {
     pub stamp: u64,
     /// Low half of the jiffies at the first of the moves that are counted.
     pub moved_at: u32,
-    /// Moves since then.
+    /// The entry's place in the ring: a place that holds the address of an entry with another one is free.
+    pub place: u32,
+    /// Moves since `moved_at`.
     pub moves: u16,
     /// Padding, always zero.
-    pub reserved: u16,
+    pub reserved: [u8; 6],
 }
 
-const _: () = assert!(size_of::<FdbEntry>() == 24);
+const _: () = assert!(size_of::<FdbEntry>() == 32);
 
 /// Bits of [`FdbEntry::flags`].
 pub mod entry_flag {
     /// Noted by a locked port (`mab`): the station is not admitted there.
     pub const LOCKED: u8 = 1;
+    /// The address of a port's own device, noted when the port was made; takes no room of others.
+    pub const OWN: u8 = 1 << 1;
 }
 
 impl FdbEntry {
+    /// Behind no port.
+    pub const EMPTY: Self = Self {
+        slot: 0,
+        incarnation: 0,
+        kind: FdbKind::Dynamic as u8,
+        flags: 0,
+        epoch: 0,
+        stamp: 0,
+        moved_at: 0,
+        place: 0,
+        moves: 0,
+        reserved: [0; 6],
+    };
+
     /// The kind, typed.
     #[inline(always)]
     pub const fn kind(&self) -> FdbKind {
@@ -137,6 +161,25 @@ impl FdbEntry {
             && port.incarnation == self.incarnation
             && (!self.kind().ages() || link.epoch == self.epoch)
             && !matches!(port.state(), PortState::Gone)
+    }
+
+    /// Whether the entry was noted by a locked port, so that it admits nobody.
+    #[inline(always)]
+    pub const fn is_locked(&self) -> bool {
+        self.flags & entry_flag::LOCKED != 0
+    }
+
+    /// Whether this is the address of a port's own device, noted by the switch.
+    #[inline(always)]
+    pub const fn is_own(&self) -> bool {
+        self.flags & entry_flag::OWN != 0
+    }
+
+    /// Whether the entry can never count again, so that its room may be given to another: its port is no more, or it ages
+    /// and has expired or was forgotten.
+    #[inline(always)]
+    pub const fn is_void(&self, port: &PortConfig, link: &PortLink, now: u64, ageing_jiffies: u64) -> bool {
+        !self.is_alive(port, link) || self.is_expired(now, ageing_jiffies)
     }
 
     /// Whether the entry counts as absent at `now`: it ages, and was not seen for `ageing_jiffies` (0 = for ever).
@@ -159,8 +202,9 @@ mod tests {
             epoch: 0,
             stamp,
             moved_at: 0,
+            place: 0,
             moves: 0,
-            reserved: 0,
+            reserved: [0; 6],
         }
     }
 
@@ -170,6 +214,32 @@ mod tests {
         let key = FdbKey::new(mac, 4094);
         assert_eq!((key.mac(), key.vlan()), (mac, 4094));
         assert_ne!(key, FdbKey::new(mac, 1));
+    }
+
+    #[test]
+    fn what_ages_is_forgotten_and_nothing_outlives_its_port() {
+        let on = PortConfig {
+            ifindex: 5,
+            incarnation: 1,
+            state: PortState::Forwarding as u8,
+            ..PortConfig::EMPTY
+        };
+        let off = PortConfig { state: PortState::Disabled as u8, ..on };
+        let gone = PortConfig { state: PortState::Gone as u8, ..on };
+        let later = PortConfig { incarnation: 2, ..on };
+        let link = PortLink::default();
+        let mut down = link;
+        down.go_down(7, true);
+        for kind in [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local, FdbKind::External] {
+            let entry = entry(kind, 100);
+            assert!(!entry.is_void(&on, &link, 350, 250), "{kind:?}");
+            assert!(!entry.is_void(&off, &link, 350, 250), "{kind:?}");
+            assert_eq!(entry.is_void(&on, &link, 351, 250), kind.ages(), "{kind:?}");
+            assert_eq!(entry.is_void(&on, &down, 100, 250), kind.ages(), "{kind:?}");
+            for port in [&gone, &later, &PortConfig::EMPTY] {
+                assert!(entry.is_void(port, &link, 100, 250), "{kind:?}");
+            }
+        }
     }
 
     #[test]

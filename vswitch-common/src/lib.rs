@@ -24,6 +24,7 @@ pub mod neigh;
 mod pod;
 pub mod port;
 pub mod record;
+pub mod request;
 pub mod stats;
 pub mod vlan;
 

@@ -19,13 +19,21 @@ pub struct PortLink {
     pub reserved: u8,
     /// Address of the kernel's `net_device` when it last went down; only ever read with care.
     pub device: u64,
-    /// Addresses learned behind the port that are in the FDB.
+    /// Addresses learned behind the port that are in the FDB, in the low 48 bits, and the epoch of which they are in the
+    /// high 16: in one word, so that one instruction counts an address and tells of which epoch it is.
     pub macs: u64,
     /// Jiffies until which a guard keeps the port shut; `u64::MAX` = until the user opens it.
     pub shut_until: u64,
+    /// Low half of the jiffies at the first of the moves that are counted.
+    pub moved_at: u32,
+    /// Moves of addresses to the port since then.
+    pub moves: u32,
 }
 
-const _: () = assert!(size_of::<PortLink>() == 32);
+const _: () = assert!(size_of::<PortLink>() == 40);
+
+/// The bits of [`PortLink::macs`] that are the count.
+const COUNT: u64 = (1 << 48) - 1;
 
 /// Which guard has shut a port.
 #[repr(u8)]
@@ -63,6 +71,18 @@ impl ShutReason {
     }
 }
 
+/// The count in a word of [`PortLink::macs`].
+#[inline(always)]
+pub const fn count_of(macs: u64) -> u64 {
+    macs & COUNT
+}
+
+/// The epoch in a word of [`PortLink::macs`].
+#[inline(always)]
+pub const fn epoch_of(macs: u64) -> u16 {
+    (macs >> 48) as u16
+}
+
 impl PortLink {
     /// Whether a guard keeps the port shut at `now`.
     #[inline(always)]
@@ -76,14 +96,36 @@ impl PortLink {
         self.downs != self.ups
     }
 
+    /// What ages behind the port is forgotten: a new epoch, in which nothing has been learned yet.
+    #[inline(always)]
+    pub const fn forget(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.macs = (self.epoch as u64) << 48;
+    }
+
     /// The device goes down. What ages behind it is forgotten, unless another port takes over.
     #[inline(always)]
     pub const fn go_down(&mut self, device: u64, forgets: bool) {
         self.device = device;
         if forgets {
-            self.epoch = self.epoch.wrapping_add(1);
+            self.forget();
         }
         self.downs = self.downs.wrapping_add(1);
+    }
+
+    /// Learned addresses that count.
+    #[inline(always)]
+    pub const fn count(&self) -> u64 {
+        count_of(self.macs)
+    }
+
+    /// Jiffies for which a guard keeps the port shut from `now` on, and why; `u64::MAX` = until the user opens it.
+    pub const fn shut_for(&self, now: u64) -> Option<(ShutReason, u64)> {
+        if !self.is_shut(now) {
+            return None;
+        }
+        let left = if self.shut_until == u64::MAX { u64::MAX } else { self.shut_until - now };
+        Some((ShutReason::from_u8(self.shut_reason), left))
     }
 }
 
@@ -138,5 +180,25 @@ mod tests {
         assert!(link.went_down());
         link.ups = link.downs;
         assert!(!link.went_down());
+    }
+
+    #[test]
+    fn a_new_epoch_has_learned_nothing() {
+        let mut link = PortLink { epoch: 7, macs: 7 << 48 | 5, ..PortLink::default() };
+        assert_eq!((link.count(), epoch_of(link.macs)), (5, 7));
+        link.go_down(7, false);
+        assert_eq!((link.count(), epoch_of(link.macs), link.epoch), (5, 7, 7));
+        link.go_down(7, true);
+        assert_eq!((link.count(), epoch_of(link.macs), link.epoch), (0, 8, 8));
+    }
+
+    #[test]
+    fn a_shut_port_opens_by_itself() {
+        let link = PortLink { shut_reason: ShutReason::Bpdu as u8, shut_until: 100, ..PortLink::default() };
+        assert_eq!(link.shut_for(60), Some((ShutReason::Bpdu, 40)));
+        assert_eq!((link.is_shut(99), link.is_shut(100), link.shut_for(100)), (true, false, None));
+        let for_ever = PortLink { shut_until: u64::MAX, ..link };
+        assert_eq!(for_ever.shut_for(60), Some((ShutReason::Bpdu, u64::MAX)));
+        assert_eq!(PortLink { shut_reason: 0, ..for_ever }.shut_for(60), None);
     }
 }

@@ -18,9 +18,11 @@ pub const PORT_RECORDS: &str = "PORT_RECORDS";
 pub const STATS: &str = "STATS";
 /// Hash [`FdbKey`](crate::fdb::FdbKey) → [`FdbEntry`](crate::fdb::FdbEntry).
 pub const FDB: &str = "FDB";
-/// Array: ring of the [`FdbKey`](crate::fdb::FdbKey)s of learned addresses, twice as long as the FDB. Each learned entry
-/// has one place in it; the hand that looks for a free place is what reclaims expired entries.
+/// Array: ring of the [`FdbKey`](crate::fdb::FdbKey)s in the FDB, twice as long. Each entry has one place in it; the hand that
+/// looks for a free place is what reclaims expired entries.
 pub const FDB_RING: &str = "FDB_RING";
+/// Array of words: a program that changes the entry of an address holds the one on which the address falls.
+pub const FDB_LOCKS: &str = "FDB_LOCKS";
 /// Per-CPU array of [`FlowEntry`](crate::flow::FlowEntry); a cache, so it is not pinned.
 pub const FLOWS: &str = "FLOWS";
 /// Array slot → [`PortVlans`](crate::vlan::PortVlans); written by the controller only.
@@ -39,7 +41,7 @@ pub const NOTES: &str = "NOTES";
 pub const VLAN_STATS: &str = "VLAN_STATS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 16] = [
+pub const PINNED: [&str; 17] = [
     CONFIG,
     STATE,
     PORTS,
@@ -49,6 +51,7 @@ pub const PINNED: [&str; 16] = [
     STATS,
     FDB,
     FDB_RING,
+    FDB_LOCKS,
     VLANS,
     VLAN_MAP,
     METERS,
@@ -62,6 +65,10 @@ pub const PINNED: [&str; 16] = [
 pub const PROGRAM_TC: &str = "vswitch_tc";
 /// Name of the program that tells the controller the kernel's jiffies; it is only ever test-run.
 pub const PROGRAM_CLOCK: &str = "vswitch_clock";
+
+/// Name of the program that changes the FDB for the controller; it is only ever test-run, on a
+/// [`Request`](crate::request::Request).
+pub const PROGRAM_SWEEP: &str = "vswitch_sweep";
 
 /// Name of the program that notices when a port's device goes down, at [`TRACEPOINT`].
 pub const PROGRAM_WATCH: &str = "vswitch_watch";
@@ -90,9 +97,23 @@ pub const MIRROR_SESSIONS: u32 = 8;
 /// Known neighbours of a switch.
 pub const NEIGHS_SIZE: u32 = 16_384;
 
-/// Places in the ring for each address of the FDB: at half load, sixteen tries miss a free place once in 65,536.
+/// Places in the ring for each address of the FDB: at half load, a few tries find a free place.
 pub const RING_FACTOR: u32 = 2;
 /// Places that the hand looks at for one new address.
-pub const RING_TRIES: u32 = 16;
+pub const RING_TRIES: u32 = 64;
+/// Places that it looks at for an address that must get room.
+pub const LONG_SEARCH: u32 = 8192;
+/// Words of [`FDB_LOCKS`]; a power of two.
+pub const LOCKS: u32 = 1024;
 
-const _: () = assert!(FLOW_SLOTS.is_power_of_two());
+/// Addresses for which the FDB has room: each port's own device has one besides those of `fdb_size`.
+pub const fn fdb_capacity(fdb_size: u32, port_slots: u32) -> u32 {
+    fdb_size + port_slots
+}
+
+/// Places of the ring.
+pub const fn ring_places(fdb_size: u32, port_slots: u32) -> u32 {
+    fdb_capacity(fdb_size, port_slots) * RING_FACTOR
+}
+
+const _: () = assert!(FLOW_SLOTS.is_power_of_two() && LOCKS.is_power_of_two());

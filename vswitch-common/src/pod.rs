@@ -9,6 +9,7 @@ use crate::{
     neigh::{NeighEntry, NeighKey},
     port::PortConfig,
     record::{Note, PortRecord},
+    request::Request,
     stats::PortStats,
     vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
@@ -50,3 +51,5 @@ unsafe impl aya::Pod for PortVlan {}
 unsafe impl aya::Pod for VlanStats {}
 // SAFETY: as above.
 unsafe impl aya::Pod for TranslateKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Request {}

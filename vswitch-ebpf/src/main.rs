@@ -16,7 +16,7 @@ mod entry {
     };
     use vswitch_ebpf::outcome::End;
 
-    use crate::program::{cached, clock, flood, mirror, pipeline, skb::Skb, watch};
+    use crate::program::{cached, clock, flood, mirror, pipeline, skb::Skb, sweep, watch};
 
     /// The complete switch: tcx ingress of every port. Each outcome has one line here.
     #[classifier]
@@ -52,6 +52,12 @@ mod entry {
     pub fn vswitch_clock(_ctx: TcContext) -> i32 {
         clock::note();
         TC_ACT_UNSPEC
+    }
+
+    /// Changes what only programs write, for the controller. Only ever test-run.
+    #[classifier]
+    pub fn vswitch_sweep(ctx: TcContext) -> i32 {
+        sweep::answer(ctx.skb.skb) as i32
     }
 
     /// Notices when the device of a port goes down: the queues of such a device are emptied.

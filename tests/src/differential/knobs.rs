@@ -162,11 +162,15 @@ pub const KNOBS: &[Knob] = &[
     ),
     action(3, "bridge link set dev {port} nobackup_port", "port set {switch} {port} backup-port=none"),
     // What a bridge calls static follows its station, unless it is sticky; a switch's static addresses never move.
-    action(6, "bridge fdb replace {mac} dev {port} master static sticky", "fdb add {switch} {mac} {port}"),
+    action(
+        6,
+        "bridge fdb replace {mac} dev {port} master static sticky",
+        "fdb replace {switch} {mac} {port}",
+    ),
     action(
         4,
         "bridge fdb replace {mac} dev {port} master dynamic sticky",
-        "fdb add {switch} {mac} {port} --sticky",
+        "fdb replace {switch} {mac} {port} --sticky",
     ),
     action(12, "bridge fdb del {mac} dev {port} master", "fdb del {switch} {mac} {port}"),
     action(1, "ip link set {switch} type bridge fdb_flush", "fdb flush {switch}"),

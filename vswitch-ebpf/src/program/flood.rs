@@ -21,7 +21,7 @@ use vswitch_ebpf::{
 };
 
 use super::{
-    count, helper, meter, mirror, neigh,
+    count, guard, helper, meter, mirror, neigh,
     pipeline::Entered,
     policy,
     skb::{OUR_MARK, Outer, Skb},
@@ -143,6 +143,7 @@ unsafe extern "C" fn visit(index: u64, round: *mut Round) -> i64 {
     };
     if !floods(round.cast, round.ingress_slot, ingress, slot, port)
         || round.suppress && port.flags & (flag::NEIGH_SUPPRESS | flag::PROXY_ARP_WIFI) != 0
+        || guard::is_shut(slot)
     {
         return 0;
     }

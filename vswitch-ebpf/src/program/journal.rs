@@ -27,6 +27,22 @@ pub fn moved(skb: &Skb, mac: MacAddr, from: Slot, to: Slot, config: &SwitchConfi
     }
 }
 
+/// An address begins to move more often than the guard of a port allows.
+#[inline(always)]
+pub fn flapping(skb: &Skb, mac: MacAddr, from: Slot, to: Slot, config: &SwitchConfig) {
+    if config.log_level >= INFO {
+        log_flapping(&TcContext::new(skb.raw()), mac, from, to);
+    }
+}
+
+/// A guard has shut a port.
+#[inline(always)]
+pub fn shut(skb: &Skb, slot: Slot, reason: u8, seconds: u32, config: &SwitchConfig) {
+    if config.log_level >= INFO {
+        log_shut(&TcContext::new(skb.raw()), slot, reason, seconds);
+    }
+}
+
 /// A frame was dropped.
 #[inline(always)]
 pub fn dropped(skb: &Skb, slot: Slot, reason: DropReason, config: &SwitchConfig) {
@@ -45,6 +61,16 @@ fn log_learned(ctx: &TcContext, mac: MacAddr, slot: Slot) {
 #[inline(never)]
 fn log_moved(ctx: &TcContext, mac: MacAddr, from: Slot, to: Slot) {
     info!(ctx, "moved {:mac} {} {}", mac.octets(), from, to);
+}
+
+#[inline(never)]
+fn log_flapping(ctx: &TcContext, mac: MacAddr, from: Slot, to: Slot) {
+    info!(ctx, "flapping {:mac} {} {}", mac.octets(), from, to);
+}
+
+#[inline(never)]
+fn log_shut(ctx: &TcContext, slot: Slot, reason: u8, seconds: u32) {
+    info!(ctx, "shut {} {} {}", slot, reason, seconds);
 }
 
 #[inline(never)]

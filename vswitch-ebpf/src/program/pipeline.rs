@@ -23,7 +23,7 @@ use vswitch_ebpf::{
 
 use super::{
     cache::{self, Validity, Verdict},
-    count, fdb, flood, helper, journal, meter, mirror, neigh, policy,
+    count, fdb, flood, guard, helper, journal, meter, mirror, neigh, policy,
     skb::{Outer, Skb},
     tables, vlan, watch,
 };
@@ -132,6 +132,12 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if link.is_shut(*now) {
         return Outcome::drop(DropReason::Shut);
     }
+    if ingress.flags & (flag::BPDU_GUARD | flag::LOOP_GUARD) != 0 {
+        let (to, from) = (ethernet.destination.to_bits(), ethernet.source.to_bits());
+        if let Err(reason) = guard::received(skb, u32::from(*slot), to, from, *now) {
+            return Outcome::drop(reason);
+        }
+    }
     if ingress.has(flag::POLICE_IN) && !meter::allows(skb, *slot, MeterKind::PoliceIn) {
         return Outcome::drop(DropReason::Policed);
     }
@@ -163,10 +169,13 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if learns || must_be_known {
         let entry = tables::fdb_get(source);
         if must_be_known && !is_authorised(entry.as_deref(), behind, *now, config.ageing_jiffies) {
+            if learns && ingress.has(flag::MAB) {
+                fdb::note_locked(skb, source, *slot, *now);
+            }
             return Outcome::drop(DropReason::Locked);
         }
-        if learns {
-            fdb::learn_source(skb, source, entry, behind, *now, config);
+        if learns && let Err(reason) = fdb::learn_source(skb, source, entry, behind, *now, config) {
+            return Outcome::drop(reason);
         }
     }
     match admitted {
@@ -225,6 +234,11 @@ fn unicast(skb: &Skb, question: &Question<'_>) -> Outcome {
             Some(row) if target != 0 => row,
             Some(_) | None => return Outcome::drop(DropReason::DeviceDown),
         };
+        if guard::is_shut(target) {
+            return Outcome::drop(DropReason::EgressNotForwarding);
+        }
+    } else if link.is_shut(*now) {
+        return Outcome::drop(DropReason::EgressNotForwarding);
     }
     if let Err(reason) = forward::deliver(*slot, ingress, target, row) {
         return Outcome::drop(reason);

@@ -12,7 +12,7 @@ use vswitch_common::{
     fdb::{FdbEntry, FdbKey, FdbKind},
     flow::FlowEntry,
     link::PortLink,
-    map::{FLOW_SLOTS, VLAN_STATS_SIZE},
+    map::{FLOW_SLOTS, LOCKS, VLAN_STATS_SIZE},
     meter::{METERS_PER_PORT, Meter},
     mirror::MirrorSession,
     neigh::{NeighEntry, NeighKey},
@@ -21,6 +21,8 @@ use vswitch_common::{
     stats::PortStats,
     vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
+
+use super::helper;
 
 #[map]
 static CONFIG: Array<SwitchConfig> = Array::with_max_entries(1, 0);
@@ -39,8 +41,11 @@ static PORT_RECORDS: Array<PortRecord> = Array::with_max_entries(1, 0);
 static STATS: PerCpuArray<PortStats> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static FDB: HashMap<FdbKey, FdbEntry> = HashMap::with_max_entries(1, 0);
+/// Of [`FdbKey`]s, as words that can be compared and exchanged.
 #[map]
-static FDB_RING: Array<FdbKey> = Array::with_max_entries(1, 0);
+static FDB_RING: Array<u64> = Array::with_max_entries(1, 0);
+#[map]
+static FDB_LOCKS: Array<u64> = Array::with_max_entries(LOCKS, 0);
 #[map]
 static FLOWS: PerCpuArray<FlowEntry> = PerCpuArray::with_max_entries(FLOW_SLOTS, 0);
 #[map]
@@ -142,16 +147,53 @@ pub fn fdb_replace(key: FdbKey, entry: &FdbEntry) -> bool {
     FDB.insert(key, entry, u64::from(BPF_EXIST)).is_ok()
 }
 
-/// Removes an address.
+/// Removes an address; `false` if there is none any more.
 #[inline(always)]
-pub fn fdb_remove(key: FdbKey) {
-    // An address that another CPU has just removed is removed all the same.
-    let _gone = FDB.remove(key);
+pub fn fdb_remove(key: FdbKey) -> bool {
+    FDB.remove(key).is_ok()
 }
 
-/// A place in the ring of learned addresses.
+/// Takes the lock of an address, if it is free: until it is given back nobody else changes its entry.
 #[inline(always)]
-pub fn ring(place: u32) -> Option<&'static mut FdbKey> {
+pub fn lock(key: FdbKey) -> bool {
+    try_lock(key, 4)
+}
+
+/// The same for the controller, which can wait.
+#[inline(always)]
+pub fn lock_patiently(key: FdbKey) -> bool {
+    try_lock(key, 64)
+}
+
+#[inline(always)]
+fn try_lock(key: FdbKey, tries: u32) -> bool {
+    let Some(word) = lock_of(key) else { return false };
+    for _ in 0..tries {
+        if helper::compare_exchange(word, 0, 1) == 0 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Gives the lock back.
+#[inline(always)]
+pub fn unlock(key: FdbKey) {
+    if let Some(word) = lock_of(key) {
+        helper::fetch_add(word, u64::MAX);
+    }
+}
+
+#[inline(always)]
+fn lock_of(key: FdbKey) -> Option<&'static mut u64> {
+    let mixed = (key.to_bits() ^ key.to_bits() >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // SAFETY: see above.
+    FDB_LOCKS.get_ptr_mut((mixed >> 40) as u32 & (LOCKS - 1)).map(|value| unsafe { &mut *value })
+}
+
+/// A place in the ring: the address that it holds, as a word, or 0.
+#[inline(always)]
+pub fn ring(place: u32) -> Option<&'static mut u64> {
     // SAFETY: see above.
     FDB_RING.get_ptr_mut(place).map(|value| unsafe { &mut *value })
 }

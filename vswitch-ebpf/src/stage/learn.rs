@@ -76,17 +76,28 @@ pub const fn learned(behind: Behind, now: u64) -> FdbEntry {
         flags: 0,
         epoch: behind.epoch,
         stamp: now,
-        moved_at: 0,
-        moves: 0,
-        reserved: 0,
+        ..FdbEntry::EMPTY
     }
 }
 
-/// Whether a locked port knows the source: it has an entry on this port, learned or added.
+/// Whether a port with that many learned addresses may take the place of one that another port has borrowed.
+#[inline(always)]
+pub const fn may_take_back(count: u64, share: u32) -> bool {
+    count < share as u64
+}
+
+/// Whether a port with that many learned addresses has some that are borrowed.
+#[inline(always)]
+pub const fn has_borrowed(count: u64, share: u32) -> bool {
+    count > share as u64
+}
+
+/// Whether a locked port knows the source: it has an entry on this port, learned or added, rather than only noted.
 #[inline(always)]
 pub fn is_authorised(entry: Option<&FdbEntry>, behind: Behind, now: u64, ageing_jiffies: u64) -> bool {
     matches!(entry, Some(entry) if behind.remembers(entry)
         && !matches!(entry.kind(), FdbKind::Local)
+        && !entry.is_locked()
         && !entry.is_expired(now, ageing_jiffies))
 }
 
@@ -94,6 +105,7 @@ pub fn is_authorised(entry: Option<&FdbEntry>, behind: Behind, now: u64, ageing_
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vswitch_common::fdb::entry_flag;
 
     const HERE: Behind = Behind { slot: 3, incarnation: 7, epoch: 1 };
     const KINDS: [FdbKind; 4] = [FdbKind::Dynamic, FdbKind::Static, FdbKind::Sticky, FdbKind::Local];
@@ -144,7 +156,30 @@ mod tests {
         assert!(!is_authorised(Some(&entry(HERE, FdbKind::Dynamic, 1000)), HERE, 1251, 250));
     }
 
+    #[test]
+    fn what_a_locked_port_has_noted_admits_nobody_and_roams() {
+        let noted = FdbEntry { flags: entry_flag::LOCKED, ..entry(HERE, FdbKind::Dynamic, 1000) };
+        assert!(!is_authorised(Some(&noted), HERE, 1000, 250));
+        let there = Behind { slot: 4, incarnation: 1, epoch: 0 };
+        assert_eq!(learn(Some(&noted), false, there, 1000, 8), Learn::Move);
+        assert!(!learned(there, 1000).is_locked());
+    }
+
+    #[test]
+    fn shares_are_lent_and_taken_back() {
+        assert!(may_take_back(1, 2) && !may_take_back(2, 2) && !may_take_back(3, 2));
+        assert!(has_borrowed(3, 2) && !has_borrowed(2, 2));
+    }
+
     proptest! {
+        /// Who takes an entry has fewer than its share afterwards than whom it is taken from had before.
+        #[test]
+        fn nobody_loses_what_is_its_own(taker in 0u64..100, loser in 0u64..100, share in 1u32..50) {
+            if may_take_back(taker, share) && has_borrowed(loser, share) {
+                prop_assert!(taker < u64::from(share) && loser > u64::from(share));
+            }
+        }
+
         #[test]
         fn only_dynamic_entries_move(kind in prop::sample::select(KINDS.to_vec()), slot in 1u16..100, now: u64) {
             let there = Behind { slot, incarnation: 1, epoch: 1 };

@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod egress;
 pub mod forward;
+pub mod guard;
 pub mod learn;
 pub mod meter;
 pub mod neigh;

@@ -1,12 +1,12 @@
 //! `vswitch fdb`: list, add, remove, flush.
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use vswitch_common::{addr::MacAddr, fdb::FdbKind};
 
 use super::{output::Report, value};
 use crate::{
-    control::fdb::{self, FdbView, Selection},
+    control::fdb::{self, Addition, FdbView, Selection},
     datapath::Store,
     host::Host,
     name::{IfName, SwitchName},
@@ -18,15 +18,24 @@ pub enum FdbCommand {
     /// List the addresses of a switch; expired ones never show
     #[command(after_help = "Examples:\n  vswitch fdb list lab\n  vswitch --json fdb list lab")]
     List(ListArgs),
-    /// Add an address behind a port: it neither moves nor ages
+    /// Show what is known about one address
+    #[command(after_help = "Examples:\n  vswitch fdb show lab 02:00:00:00:00:01")]
+    Show(ShowArgs),
+    /// Add an address behind a port: it neither moves nor ages; what was added before stays
     #[command(after_help = "Examples:\n  vswitch fdb add lab 02:00:00:00:00:01 web\n  \
-        vswitch fdb add lab 02:00:00:00:00:01 web --sticky")]
+        vswitch fdb add lab 02:00:00:00:00:01 web --sticky\n\n\
+        A learned entry makes way; to change one that was added use `replace`.")]
     Add(AddArgs),
+    /// Add an address behind a port, or change what is known about it
+    #[command(after_help = "Examples:\n  vswitch fdb replace lab 02:00:00:00:00:01 web\n\n\
+        This also admits a station that a locked port with `mab` has noted.")]
+    Replace(AddArgs),
     /// Remove an address
     #[command(after_help = "Examples:\n  vswitch fdb del lab 02:00:00:00:00:01")]
     Del(DelArgs),
-    /// Forget the addresses that age, learned and sticky ones; static ones stay
-    #[command(after_help = "Examples:\n  vswitch fdb flush lab\n  vswitch fdb flush lab --port web")]
+    /// Forget the addresses that age, learned and sticky ones; others stay, unless their kind is named
+    #[command(after_help = "Examples:\n  vswitch fdb flush lab\n  vswitch fdb flush lab --port web\n  \
+        vswitch fdb flush lab --kind static --kind sticky")]
     Flush(FlushArgs),
 }
 
@@ -55,12 +64,86 @@ pub struct AddArgs {
     mac: MacAddr,
     /// The port behind which it is
     port: IfName,
-    /// VLAN of the address
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4094))]
-    vlan: u16,
+    /// VLAN of the address; all of the port's if absent
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
+    vlan: Option<u16>,
+    #[command(flatten)]
+    kind: KindArgs,
+}
+
+/// Of what kind it is.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[group(multiple = false)]
+pub struct KindArgs {
+    /// It neither moves nor ages; the default
+    #[arg(long = "static")]
+    fixed: bool,
     /// It ages when its station is silent, but does not move
     #[arg(long)]
     sticky: bool,
+    /// As if learned: it moves and ages
+    #[arg(long)]
+    dynamic: bool,
+    /// Added by a control plane: it moves when its station speaks elsewhere, and does not age
+    #[arg(long)]
+    extern_learn: bool,
+    /// Frames to it are the host's, on the device by which they came
+    #[arg(long)]
+    local: bool,
+}
+
+impl KindArgs {
+    fn kind(&self) -> FdbKind {
+        match self {
+            Self { sticky: true, .. } => FdbKind::Sticky,
+            Self { dynamic: true, .. } => FdbKind::Dynamic,
+            Self { extern_learn: true, .. } => FdbKind::External,
+            Self { local: true, .. } => FdbKind::Local,
+            _ => FdbKind::Static,
+        }
+    }
+}
+
+/// A kind of entry.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    /// Learned
+    Dynamic,
+    /// Neither moves nor ages
+    Static,
+    /// Ages, but does not move
+    Sticky,
+    /// Added by a control plane
+    ExternLearn,
+    /// The host's
+    Local,
+}
+
+impl Kind {
+    const fn kind(self) -> FdbKind {
+        match self {
+            Self::Dynamic => FdbKind::Dynamic,
+            Self::Static => FdbKind::Static,
+            Self::Sticky => FdbKind::Sticky,
+            Self::ExternLearn => FdbKind::External,
+            Self::Local => FdbKind::Local,
+        }
+    }
+}
+
+/// Which address.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The switch
+    #[arg(value_name = "SW")]
+    switch: SwitchName,
+    /// The address
+    #[arg(value_parser = value::station)]
+    mac: MacAddr,
+    /// VLAN of the address; any if absent
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
+    vlan: Option<u16>,
 }
 
 /// What to remove.
@@ -74,9 +157,9 @@ pub struct DelArgs {
     mac: MacAddr,
     /// The port behind which it must be
     port: Option<IfName>,
-    /// VLAN of the address
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4094))]
-    vlan: u16,
+    /// VLAN of the address; any if absent
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
+    vlan: Option<u16>,
 }
 
 /// What to forget.
@@ -91,6 +174,9 @@ pub struct FlushArgs {
     /// Only addresses of this VLAN
     #[arg(long, value_parser = clap::value_parser!(u16).range(0..=4094))]
     vlan: Option<u16>,
+    /// Only addresses of this kind; may be given several times; all that age if absent
+    #[arg(long = "kind", value_name = "KIND", value_enum)]
+    kinds: Vec<Kind>,
 }
 
 /// Does what the command says.
@@ -107,15 +193,23 @@ pub async fn run(command: FdbCommand) -> Result<Report> {
             views.retain(|view| vlan.is_none_or(|vlan| vlan == view.vlan));
             return table(&views);
         }
-        FdbCommand::Add(AddArgs { switch, mac, port, vlan, sticky }) => {
-            let kind = if sticky { FdbKind::Sticky } else { FdbKind::Static };
-            fdb::add(&store, &host, &switch, mac, &port, vlan, kind).await?;
+        FdbCommand::Show(ShowArgs { switch, mac, vlan }) => {
+            return table(&fdb::show(&store, &host, &switch, mac, vlan).await?);
+        }
+        FdbCommand::Add(args) => {
+            let (switch, addition) = addition(args, false);
+            fdb::add(&store, &host, &switch, &addition).await?;
+        }
+        FdbCommand::Replace(args) => {
+            let (switch, addition) = addition(args, true);
+            fdb::add(&store, &host, &switch, &addition).await?;
         }
         FdbCommand::Del(DelArgs { switch, mac, port, vlan }) => {
             fdb::del(&store, &host, &switch, mac, vlan, port.as_ref()).await?;
         }
-        FdbCommand::Flush(FlushArgs { switch, port, vlan }) => {
-            let removed = fdb::flush(&store, &host, &switch, &Selection { port, vlan }).await?;
+        FdbCommand::Flush(FlushArgs { switch, port, vlan, kinds }) => {
+            let kinds = kinds.into_iter().map(Kind::kind).collect();
+            let removed = fdb::flush(&store, &host, &switch, &Selection { port, vlan, kinds }).await?;
             let facts = serde_json::json!({ "removed": removed });
             return Ok(Report::new(format!("{removed} removed"), &facts)?);
         }
@@ -123,12 +217,18 @@ pub async fn run(command: FdbCommand) -> Result<Report> {
     Ok(Report::silent())
 }
 
+fn addition(args: AddArgs, replaces: bool) -> (SwitchName, Addition) {
+    let AddArgs { switch, mac, port, vlan, kind } = args;
+    (switch, Addition { mac, port, vlan, kind: kind.kind(), replaces })
+}
+
 fn table(views: &[FdbView]) -> Result<Report> {
-    Ok(Report::table(&["mac", "vlan", "port", "kind", "age"], views, |view| {
+    Ok(Report::table(&["mac", "vlan", "port", "kind", "age", ""], views, |view| {
         let age = match view.kind {
             "dynamic" | "sticky" => format!("{}.{} s", view.age_ms / 1000, view.age_ms % 1000 / 100),
             _ => "-".to_owned(),
         };
-        vec![view.mac.clone(), view.vlan.to_string(), view.port.clone(), view.kind.to_owned(), age]
+        let locked = if view.locked { "locked".to_owned() } else { String::new() };
+        vec![view.mac.clone(), view.vlan.to_string(), view.port.clone(), view.kind.to_owned(), age, locked]
     })?)
 }

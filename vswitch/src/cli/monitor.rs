@@ -39,6 +39,9 @@ fn text(event: &Event) -> String {
     match event {
         Event::Learned { mac, port } => format!("learned  {mac} behind {port}"),
         Event::Moved { mac, from, to } => format!("moved    {mac} from {from} to {to}"),
+        Event::Flapping { mac, from, to } => format!("flapping {mac} from {from} to {to}"),
+        Event::Shut { port, reason, seconds: 0 } => format!("shut     {port}: {reason}, until it is opened"),
+        Event::Shut { port, reason, seconds } => format!("shut     {port}: {reason}, for {seconds} s"),
         Event::Dropped { port, reason } => format!("dropped  a frame from {port}: {reason}"),
     }
 }

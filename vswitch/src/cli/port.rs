@@ -15,6 +15,7 @@ use crate::{
     },
     control::port::{
         self,
+        guards::{GuardView, ShutView},
         list::{Counters, PortView},
         request::{Place, PortRequest},
     },
@@ -34,9 +35,15 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     proxy-arp     answer ARP questions that come by this port; flood nothing to it [off]\n  \
     proxy-arp-wifi  answer ARP questions for stations behind this port, and spare them to it [off]\n  \
     neigh-suppress  the same, for ARP and IPv6; spare it announcements as well [off]\n  \
-                  (answers are from `vswitch neigh list`)\n\
+                  (answers are from `vswitch neigh list`)\n  \
+    mab           note the other sources in the FDB as locked ones; needs locked and learning, and on\n                  the switch linklocal-learn=off, or EAPOL itself lets its sender in [off]\n  \
+    guard         a BPDU shuts the port for the switch's `hold` time [off]\n  \
+    loop-guard    a frame of the switch that comes back, or a loop, shuts it likewise [off]\n\
     Others:\n  \
-    state=forwarding|learning|blocking|disabled\n  \
+    state=forwarding|learning|blocking|disabled   `forwarding` also opens a port that a guard has shut\n  \
+    max-macs=N|none     addresses that may be learned behind the port; others pass without being learned [none]\n  \
+    move-guard=off|log|hold|shut   when addresses move here more often than `move-limit`: tell it, leave them\n                      \
+    where they are and drop such frames, or shut the port [off]\n  \
     redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all\n  \
     description=TEXT    what the port is for\n  \
     backup-port=PORT    the port that takes over while this one's device is down; or `none`\n  \
@@ -246,7 +253,7 @@ fn table(views: &[PortView]) -> Result<Report> {
             view.switch.clone(),
             view.port.clone(),
             view.kind.to_owned(),
-            view.state.to_owned(),
+            state(view),
             leads_to(view),
             view.mtu.to_string(),
             view.counters.rx_frames.to_string(),
@@ -264,7 +271,8 @@ fn details(views: &[PortView]) -> Result<Report> {
         let mut lines = vec![
             format!("port       {} of switch {}", view.port, view.switch),
             format!("kind       {}, leads to {}", view.kind, leads_to(view)),
-            format!("state      {}, MTU {}", view.state, view.mtu),
+            format!("state      {}, MTU {}", state(view), view.mtu),
+            format!("learned    {}", learned(view)),
             format!(
                 "datapath   {} ({}), frames leave {}",
                 view.datapath,
@@ -299,6 +307,16 @@ fn details(views: &[PortView]) -> Result<Report> {
         blocks.push(lines.join("\n"));
     }
     Ok(Report::new(blocks.join("\n\n"), &views)?)
+}
+
+pub(super) fn state(view: &PortView) -> String {
+    view.guards.shut.as_ref().map_or_else(|| view.state.to_owned(), ShutView::text)
+}
+
+fn learned(view: &PortView) -> String {
+    let GuardView { macs, max_macs, move_guard, .. } = &view.guards;
+    let limit = if *max_macs == 0 { String::new() } else { format!(" of {max_macs}") };
+    format!("{macs}{limit} addresses, move-guard={move_guard}")
 }
 
 pub(super) fn leads_to(view: &PortView) -> String {
@@ -342,5 +360,11 @@ pub(super) fn unusual(view: &PortView) -> String {
     words.extend(view.unusual_vlans());
     words.extend(view.bridge_words().into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word));
     words.extend(meters(view));
+    if view.guards.max_macs != 0 {
+        words.push(format!("max-macs={}", view.guards.max_macs));
+    }
+    if view.guards.move_guard != "off" {
+        words.push(format!("move-guard={}", view.guards.move_guard));
+    }
     words.join(" ")
 }

@@ -26,6 +26,8 @@ const KEYS: &str = "Keys:\n  \
     vlan-stats=on|off     count frames for each port and VLAN; `vlan list` shows them (off)\n  \
     linklocal-learn=on|off learn sources of link-local frames that are for the host (on)\n  \
     description=TEXT      what the switch is for\n  \
+    move-limit=N          moves of an address within a second beyond which a port's `move-guard` acts (5)\n  \
+    hold=SECONDS          how long a guard keeps a port shut; 0 = until `port set ... state=forwarding` (60)\n  \
     fdb-size=N            room for addresses, only with `add` (32768)\n  \
     port-slots=N          room for ports plus one, only with `add` (2048)";
 

@@ -1,19 +1,20 @@
 //! The keys of a port.
 
 pub mod bridge;
+pub mod guards;
 pub mod meter;
 pub mod vlan;
 
 use vswitch_common::port::{PortState, Redirect, flag};
 
-use self::{bridge::BridgeOptions, meter::MeterOptions, vlan::VlanOptions};
+use self::{bridge::BridgeOptions, guards::Guards, meter::MeterOptions, vlan::VlanOptions};
 use super::{
     keys::{KeyError, KeyValue, unknown},
     text,
 };
 
 /// The keys that are on or off, with their bits, in the order in which they are shown.
-pub const FLAGS: [(&str, u32); 10] = [
+pub const FLAGS: [(&str, u32); 13] = [
     ("learning", flag::LEARNING),
     ("flood", flag::FLOOD),
     ("mcast-flood", flag::MCAST_FLOOD),
@@ -24,6 +25,9 @@ pub const FLAGS: [(&str, u32); 10] = [
     ("proxy-arp", flag::PROXY_ARP),
     ("proxy-arp-wifi", flag::PROXY_ARP_WIFI),
     ("neigh-suppress", flag::NEIGH_SUPPRESS),
+    ("mab", flag::MAB),
+    ("guard", flag::BPDU_GUARD),
+    ("loop-guard", flag::LOOP_GUARD),
 ];
 
 /// What a port is to be like. What is `None` stays as it is.
@@ -45,6 +49,8 @@ pub struct PortOptions {
     pub bridge: BridgeOptions,
     /// Its meters.
     pub meters: MeterOptions,
+    /// What is learned, and what is guarded against.
+    pub guards: Guards,
 }
 
 impl PortOptions {
@@ -72,6 +78,9 @@ impl PortOptions {
         if self.vlan.set(word)? || self.bridge.set(word)? || self.meters.set(word)? {
             return Ok(());
         }
+        if let Some(result) = self.guards.set(word) {
+            return result;
+        }
         match word.key.as_str() {
             "description" => self.description = Some(text::description(word)?),
             "state" => self.state = Some(state(word)?),
@@ -82,6 +91,7 @@ impl PortOptions {
                 known.extend(vlan::KEYS);
                 known.extend(bridge::KEYS);
                 known.extend(meter::KEYS);
+                known.extend(guards::KEYS);
                 return Err(unknown(other, "port", &known));
             }
         }

@@ -9,11 +9,13 @@ use super::{
 };
 
 /// The keys in the order in which they are shown.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 12] = [
     "ageing",
     "fdb-size",
     "port-slots",
     "group-fwd-mask",
+    "move-limit",
+    "hold",
     "vlan-filtering",
     "vlan-protocol",
     "default-pvid",
@@ -26,6 +28,15 @@ pub const KEYS: [&str; 10] = [
 const DEFAULT_AGEING: u32 = 300;
 /// A year and more: what is longer is 0, for ever.
 const MAX_AGEING: u32 = 40_000_000;
+
+/// Moves of one address within a second that are no matter for a guard.
+const DEFAULT_MOVE_LIMIT: u16 = 5;
+/// Seconds for which a guard keeps a port shut.
+const DEFAULT_HOLD: u32 = 60;
+/// A day.
+const MAX_HOLD: u32 = 86_400;
+/// The fewest addresses that an FDB may have room for.
+const MIN_FDB_SIZE: u32 = 2;
 
 /// What a switch is to be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +62,10 @@ pub struct SwitchSpec {
     pub linklocal_learn: bool,
     /// What it is for, in the user's words.
     pub description: String,
+    /// Moves of one address within a second beyond which a move guard acts.
+    pub move_limit: u16,
+    /// For how long a guard shuts a port, in seconds; 0 = until the user opens it.
+    pub hold: u32,
 }
 
 impl Default for SwitchSpec {
@@ -66,6 +81,8 @@ impl Default for SwitchSpec {
             vlan_stats: false,
             linklocal_learn: true,
             description: String::new(),
+            move_limit: DEFAULT_MOVE_LIMIT,
+            hold: DEFAULT_HOLD,
         }
     }
 }
@@ -75,7 +92,7 @@ impl SwitchSpec {
     pub fn with(mut self, words: &[KeyValue]) -> Result<Self, KeyError> {
         for word in words {
             match word.key.as_str() {
-                "fdb-size" => self.fdb_size = word.number(16, MAX_FDB_SIZE)?,
+                "fdb-size" => self.fdb_size = word.number(MIN_FDB_SIZE, MAX_FDB_SIZE)?,
                 "port-slots" => self.port_slots = word.number(3, MAX_PORT_SLOTS)?,
                 _ => self.set(word)?,
             }
@@ -99,6 +116,11 @@ impl SwitchSpec {
     fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
         match word.key.as_str() {
             "ageing" => self.ageing = word.number(0, MAX_AGEING)?,
+            "move-limit" => {
+                let limit = word.number(1, u32::from(u16::MAX))?;
+                self.move_limit = u16::try_from(limit).unwrap_or(u16::MAX);
+            }
+            "hold" => self.hold = word.number(0, MAX_HOLD)?,
             "group-fwd-mask" => self.group_fwd_mask = word.mask()?,
             "vlan-filtering" => self.vlan_filtering = word.switch()?,
             "vlan-protocol" => self.is_8021ad = protocol(word)?,
@@ -159,6 +181,10 @@ mod tests {
             "vlan-filtering=yes",
             "vlan-protocol=802.1x",
             "default-pvid=4095",
+            "move-limit=0",
+            "move-limit=65536",
+            "hold=-1",
+            "hold=86401",
         ] {
             assert!(SwitchSpec::default().with(&words(&[wrong])).is_err(), "{wrong}");
         }

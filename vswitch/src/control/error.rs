@@ -118,6 +118,39 @@ pub enum ControlError {
         /// The port.
         port: String,
     },
+    /// `mab` alone does nothing.
+    #[error(
+        "`mab=on` needs a port that is locked and learns; give `locked=on learning=on` as well, or `mab=off`"
+    )]
+    Mab,
+    /// Somebody has added the address before.
+    #[error("{mac}{vlan} is behind port `{port}` already; change that with `vswitch fdb replace`")]
+    AddressExists {
+        /// The address.
+        mac: String,
+        /// ` in VLAN n`, or nothing.
+        vlan: String,
+        /// The port.
+        port: String,
+    },
+    /// The port has its share.
+    #[error(
+        "port `{port}` has its {limit} addresses; raise the limit with `vswitch port set {switch} {port} max-macs=`"
+    )]
+    Limited {
+        /// The switch.
+        switch: String,
+        /// The port.
+        port: String,
+        /// Its limit.
+        limit: u32,
+    },
+    /// The port is in no VLAN at all.
+    #[error("port `{port}` is in no VLAN, so no address is behind it; put it in one with `vswitch vlan add`")]
+    Nowhere {
+        /// The port.
+        port: String,
+    },
     /// An option that does not go with the port's kind.
     #[error("{option} does not go with a {kind} port; {remedy}")]
     Option {
@@ -227,6 +260,11 @@ pub enum ControlError {
         "switch `{0}` does not look at VLANs; leave --vlan out, or `vswitch switch set {0} vlan-filtering=on`"
     )]
     MirrorVlan(String),
+    /// No VLAN identifier.
+    #[error(
+        "VLAN 0 is none: the switch filters VLANs; name one from 1 to 4094, or leave --vlan out for all of the port's"
+    )]
+    VlanZero,
     /// Somebody else reads the log.
     #[error("switch `{0}` is followed already; end the other `vswitch monitor {0}` first")]
     Followed(String),

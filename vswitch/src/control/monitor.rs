@@ -5,7 +5,7 @@ use std::{fs::File, sync::mpsc, time::Duration};
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
-use vswitch_common::{drop::DropReason, port::Slot};
+use vswitch_common::{drop::DropReason, link::ShutReason, port::Slot};
 
 use super::{
     ControlError, Opened,
@@ -39,6 +39,24 @@ pub enum Event {
         from: String,
         /// To which port.
         to: String,
+    },
+    /// An address begins to move more often than a port's guard allows.
+    Flapping {
+        /// The address.
+        mac: String,
+        /// From which port.
+        from: String,
+        /// To which port, whose guard it is.
+        to: String,
+    },
+    /// A guard has shut a port.
+    Shut {
+        /// The port.
+        port: String,
+        /// Why.
+        reason: &'static str,
+        /// For how many seconds; 0 = until the user opens it.
+        seconds: u32,
     },
     /// A frame was dropped.
     Dropped {
@@ -134,6 +152,14 @@ fn parse(record: &str, port: impl Fn(Slot) -> String) -> Option<Event> {
         ["moved", mac, from, to] => {
             Some(Event::Moved { mac: (*mac).to_owned(), from: name(from)?, to: name(to)? })
         }
+        ["flapping", mac, from, to] => {
+            Some(Event::Flapping { mac: (*mac).to_owned(), from: name(from)?, to: name(to)? })
+        }
+        ["shut", slot, reason, seconds] => Some(Event::Shut {
+            port: name(slot)?,
+            reason: ShutReason::from_u8(reason.parse().ok()?).word(),
+            seconds: seconds.parse().ok()?,
+        }),
         ["dropped", slot, reason] => {
             let reason = DropReason::ALL.get(reason.parse::<usize>().ok()?)?;
             Some(Event::Dropped { port: name(slot)?, reason: reason.word() })
@@ -180,6 +206,10 @@ mod tests {
         assert_eq!(
             parse("dropped 3 1", port),
             Some(Event::Dropped { port: "p3".to_owned(), reason: "invalid-source" })
+        );
+        assert_eq!(
+            parse("shut 3 1 60", port),
+            Some(Event::Shut { port: "p3".to_owned(), reason: "bpdu", seconds: 60 })
         );
         for nonsense in ["", "learned", "dropped 3 99", "dropped x 1"] {
             assert_eq!(parse(nonsense, port), None, "{nonsense}");

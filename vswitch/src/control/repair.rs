@@ -29,7 +29,7 @@ pub async fn repair(
         match opened.device(&row, links) {
             None if row.port.state() != PortState::Gone => forget_device(opened, &row)?,
             Some(link) if !link.carrier && row.port.backup == 0 => {
-                opened.tables.fdb_remove(|_, entry| entry.slot == row.slot && entry.kind().ages())?;
+                opened.tables.fdb_forget_port(row.slot)?;
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ use vswitch_common::{
     config::{SwitchConfig, switch_flag},
     fdb::FdbKind,
     record::Note,
+    request::Selector,
 };
 
 use super::{ControlError, Opened, fdb, mirror, opened::links, port, vlan};
@@ -29,7 +30,7 @@ pub struct SwitchView {
     pub here: bool,
     /// Number of ports.
     pub ports: usize,
-    /// Addresses that are in the FDB and not expired.
+    /// Addresses that are in the FDB and not expired, but for those of the ports' own devices.
     pub fdb_entries: usize,
     /// Room in the FDB.
     pub fdb_size: u32,
@@ -57,6 +58,18 @@ pub struct SwitchView {
     pub link_watch: bool,
     /// Addresses that were not learned because the FDB was full.
     pub fdb_full: u64,
+    /// Addresses that were not learned because their port had as many as it may.
+    pub fdb_limited: u64,
+    /// Learned addresses that take room in the FDB, expired ones included.
+    pub fdb_learned: u64,
+    /// Added addresses that take room in it.
+    pub fdb_added: u64,
+    /// Learned addresses that each port may have whatever the others do.
+    pub fdb_share: u32,
+    /// Moves of one address within a second beyond which a move guard acts.
+    pub move_limit: u16,
+    /// For how long a guard shuts a port, in seconds; 0 = until the user opens it.
+    pub hold: u32,
 }
 
 /// Makes a switch without ports.
@@ -135,10 +148,12 @@ pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
     opened.config.flags = opened.config.flags & !SPEC_FLAGS | spec_flags(&spec);
     opened.config.default_pvid = spec.default_pvid;
     opened.tables.set_note(0, &Note::new(&spec.description))?;
+    opened.config.move_limit = spec.move_limit;
+    opened.config.hold_jiffies = spec.hold.saturating_mul(opened.config.hz);
     opened.tables.set_config(&opened.config)?;
     if (spec.vlan_filtering, spec.is_8021ad) != (before.vlan_filtering, before.is_8021ad) {
         // What was learned is of other VLANs now.
-        opened.tables.fdb_remove(|_, entry| entry.kind() == FdbKind::Dynamic)?;
+        opened.tables.fdb_sweep(Selector { kinds: 1 << FdbKind::Dynamic as u8, ..Selector::EVERYTHING })?;
     }
     Ok(())
 }
@@ -147,11 +162,12 @@ pub fn set(store: &Store, name: &SwitchName, words: &[KeyValue]) -> Result<(), C
 pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError> {
     let opened = Opened::find_anywhere(store, name)?;
     let spec = spec_of(&opened)?;
+    let state = opened.tables.state()?;
     Ok(SwitchView {
         name: name.to_string(),
         here: opened.config.netns_cookie == Netns::current()?.cookie()?,
         ports: opened.rows()?.iter().filter(|row| row.record.pending == 0).count(),
-        fdb_entries: fdb::live_entries(&opened)?.len(),
+        fdb_entries: fdb::live_entries(&opened)?.iter().filter(|(_, entry)| !entry.is_own()).count(),
         fdb_size: spec.fdb_size,
         port_slots: spec.port_slots,
         ageing: spec.ageing,
@@ -164,7 +180,13 @@ pub fn show(store: &Store, name: &SwitchName) -> Result<SwitchView, ControlError
         description: spec.description,
         mirrors: mirror::names(&opened)?,
         link_watch: watch::is_on(&opened.directory),
-        fdb_full: opened.tables.state()?.fdb_full,
+        fdb_full: state.fdb_full,
+        fdb_limited: state.fdb_limited,
+        fdb_learned: state.learned,
+        fdb_added: state.added,
+        fdb_share: opened.config.fdb_share,
+        move_limit: spec.move_limit,
+        hold: spec.hold,
     })
 }
 
@@ -189,8 +211,8 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
         port_slots: spec.port_slots,
         flags: spec_flags(spec),
         fdb_share: spec.fdb_size,
-        hold_jiffies: 0,
-        move_limit: 0,
+        hold_jiffies: spec.hold.saturating_mul(hz),
+        move_limit: spec.move_limit,
         default_pvid: spec.default_pvid,
         acl_bank: 0,
         acl_masks: 0,
@@ -227,5 +249,7 @@ fn spec_of(opened: &Opened) -> Result<SwitchSpec, ControlError> {
         vlan_stats: config.has(switch_flag::VLAN_STATS),
         linklocal_learn: !config.has(switch_flag::NO_LINKLOCAL_LEARN),
         description: opened.tables.note(0)?.text().to_owned(),
+        move_limit: config.move_limit,
+        hold: config.hold_jiffies / config.hz.max(1),
     })
 }

@@ -9,7 +9,7 @@ use aya::{
 use vswitch_common::{
     config::SwitchConfig,
     map::{
-        self, MIRROR_SESSIONS, NEIGHS_SIZE, PINNED, PROGRAM_CLOCK, PROGRAM_TC, RING_FACTOR, TRACEPOINT,
+        self, MIRROR_SESSIONS, NEIGHS_SIZE, PINNED, PROGRAM_CLOCK, PROGRAM_SWEEP, PROGRAM_TC, TRACEPOINT,
         VLAN_MAP_SIZE,
     },
     meter::METERS_PER_PORT,
@@ -80,10 +80,10 @@ fn pin(
         .map_max_entries(map::MIRRORS, MIRROR_SESSIONS)
         .map_max_entries(map::NEIGHS, NEIGHS_SIZE)
         .map_max_entries(map::NOTES, config.port_slots)
-        .map_max_entries(map::FDB, config.fdb_size)
-        .map_max_entries(map::FDB_RING, config.fdb_size * RING_FACTOR)
+        .map_max_entries(map::FDB, map::fdb_capacity(config.fdb_size, config.port_slots))
+        .map_max_entries(map::FDB_RING, map::ring_places(config.fdb_size, config.port_slots))
         .load(OBJECT)?;
-    for name in [PROGRAM_TC, PROGRAM_CLOCK] {
+    for name in [PROGRAM_TC, PROGRAM_CLOCK, PROGRAM_SWEEP] {
         pin_program(&mut object, name, &directory.join("progs").join(name))?;
     }
     for name in PINNED {

@@ -1,6 +1,6 @@
 //! A typed handle on every pinned map of a switch. Mirror: `vswitch-ebpf/src/program/tables.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use vswitch_common::{
@@ -21,6 +21,7 @@ use super::DatapathError;
 
 /// The maps of one switch.
 pub struct Tables {
+    pub(super) switch: PathBuf,
     config: Array<MapData, SwitchConfig>,
     state: Array<MapData, SwitchState>,
     ports: Array<MapData, PortConfig>,
@@ -45,6 +46,7 @@ impl Tables {
     /// When one is missing or has not the layout of this build.
     pub fn open(switch: &Path) -> Result<Self, DatapathError> {
         Ok(Self {
+            switch: switch.to_owned(),
             config: open(switch, map::CONFIG, |data| Array::try_from(Map::Array(data)))?,
             state: open(switch, map::STATE, |data| Array::try_from(Map::Array(data)))?,
             ports: open(switch, map::PORTS, |data| Array::try_from(Map::Array(data)))?,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     cli::{
         output::Report,
-        port::{leads_to, unusual},
+        port::{leads_to, state, unusual},
     },
     control::{
         port::list::{Counters, PortView},
@@ -55,11 +55,17 @@ fn keys(view: &SwitchView) -> Vec<String> {
         format!("vlan-filtering  {}", vlans(view)),
         format!("link-watch      {}", on(view.link_watch)),
     ];
+    lines.push(format!("share           {} of a full FDB for each port", view.fdb_share));
+    let hold = if view.hold == 0 { "until opened".to_owned() } else { format!("{} s", view.hold) };
+    lines.push(format!("guards          move-limit {} in a second, hold {hold}", view.move_limit));
     if !view.linklocal_learn {
         lines.push("linklocal-learn off".to_owned());
     }
     if !view.mirrors.is_empty() {
         lines.push(format!("mirrors         {}", view.mirrors.join(" ")));
+    }
+    if view.fdb_limited != 0 {
+        lines.push(format!("not learned     {} (their port had as many as it may)", view.fdb_limited));
     }
     if view.fdb_full != 0 {
         lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
@@ -113,7 +119,7 @@ fn table(views: &[PortView]) -> Result<String> {
         vec![
             view.port.clone(),
             view.kind.to_owned(),
-            view.state.to_owned(),
+            state(view),
             leads_to(view),
             view.counters.rx_frames.to_string(),
             view.counters.tx_frames.to_string(),

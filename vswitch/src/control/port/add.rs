@@ -6,13 +6,14 @@ use ipnet::IpNet;
 use vswitch_common::{
     addr::MacAddr,
     config::switch_flag,
-    fdb::{FdbKey, FdbKind},
+    fdb::{FdbEntry, FdbKey, FdbKind, entry_flag},
     port::{PortConfig, PortState, Slot, flag},
     record::{Note, PortRecord, pack},
+    request::Selector,
 };
 
 use super::{
-    bridge, del, device, meter,
+    bridge, del, device, guards, meter,
     request::{Place, PortRequest},
     undo::{Step, Undo},
     vlan,
@@ -112,6 +113,8 @@ async fn build(
     opened.tables.clear_stats(slot)?;
     row.ifindex = device.link.index;
     row.flags = request.options.apply(flag::DEFAULT);
+    guards::apply(&request.options.guards, &mut row)?;
+    opened.tables.open_port(slot)?;
     row.redirect = device.redirect as u8;
     row.peer_mac = device.peer_mac;
     let spec = request.options.vlan.apply(&PortVlanSpec::by_default(opened.config.default_pvid))?;
@@ -135,7 +138,7 @@ async fn build(
     }
     record.pending = 0;
     opened.tables.set_record(slot, &record)?;
-    Ok(())
+    fdb::share_out(opened)
 }
 
 /// A tap has no carrier until a program opens it, and had none when it became a port: nothing told the program so. Going
@@ -149,7 +152,7 @@ async fn tell_carrier(host: &Host, index: u32) -> Result<(), ControlError> {
 }
 
 /// Notes the device's own address: frames to it are the host's. It is only a convenience: what the user has added comes
-/// first, and a full FDB refuses stations, not ports.
+/// first.
 fn add_local(
     opened: &mut Opened,
     slot: Slot,
@@ -157,19 +160,14 @@ fn add_local(
     mac: Option<MacAddr>,
 ) -> Result<(), ControlError> {
     let Some(mac) = mac.filter(|mac| mac.is_station()) else { return Ok(()) };
-    let key = FdbKey::new(mac, 0);
-    let added = [FdbKind::Static, FdbKind::Sticky];
-    if opened.tables.fdb_entry(key)?.is_some_and(|entry| added.contains(&entry.kind())) {
-        return Ok(());
-    }
     if opened.config.has(switch_flag::VLAN_FILTERING) {
         // Whoever claimed the address in one of the VLANs has no right to it any more.
-        opened.tables.fdb_remove(|key, entry| key.mac() == mac && key.vlan() != 0 && entry.kind().moves())?;
+        let kinds = 1 << FdbKind::Dynamic as u8 | 1 << FdbKind::External as u8;
+        opened.tables.fdb_sweep(Selector { mac, kinds, ..Selector::EVERYTHING })?;
     }
-    match opened.tables.fdb_set(key, &fdb::entry(slot, incarnation, 0, FdbKind::Local, 0)) {
-        Ok(()) | Err(DatapathError::FdbFull) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    let own = FdbEntry { flags: entry_flag::OWN, ..fdb::entry(slot, incarnation, FdbKind::Local) };
+    opened.tables.fdb_put(FdbKey::new(mac, 0), &own, false)?;
+    Ok(())
 }
 
 /// Refuses a device that is a port of any switch here.

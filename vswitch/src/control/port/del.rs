@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use vswitch_common::{
     port::{PortConfig, PortState, Slot},
     record::{PortKind, PortRecord, unpack},
+    request::{Selector, only},
 };
 
 use super::rows;
 use crate::{
     control::{
-        ControlError, Opened, mirror,
+        ControlError, Opened, fdb, mirror,
         opened::{PortRow, links},
         repair::repair,
     },
@@ -60,7 +61,8 @@ pub async fn remove_all(
         retire(opened, row)?;
     }
     let slots: BTreeSet<Slot> = ports.iter().map(|(row, _)| row.slot).collect();
-    opened.tables.fdb_remove(|_, entry| slots.contains(&entry.slot))?;
+    // One walk for all: what points at a port that is gone is void.
+    opened.tables.fdb_sweep(Selector { only: only::VOID, ..Selector::EVERYTHING })?;
     rows::forget_references(opened, &slots)?;
     mirror::end_at(opened, |slot| slots.contains(&slot))?;
     let present = ports.iter().filter_map(|(row, link)| Some((row, link.as_ref()?)));
@@ -75,6 +77,7 @@ pub async fn remove_all(
     for (row, _) in ports {
         errors.extend(clear(store, opened, row).err());
     }
+    errors.extend(fdb::share_out(opened).err());
     ControlError::collect(errors)
 }
 

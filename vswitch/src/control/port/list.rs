@@ -10,7 +10,11 @@ use vswitch_common::{
     stats::PortStats,
 };
 
-use super::{bridge, meter, vlan};
+use super::{
+    bridge,
+    guards::{self, GuardView},
+    meter, vlan,
+};
 use crate::{
     config::port::{
         FLAGS, state_word,
@@ -36,7 +40,7 @@ pub struct PortView {
     pub kind: &'static str,
     /// Interface index of the device; 0 if it is gone.
     pub ifindex: u32,
-    /// `forwarding`, `learning`, `blocking`, `disabled`, or `down` or `gone` if the device is.
+    /// `forwarding`, `learning`, `blocking`, `disabled`, `shut` by a guard, or `down` or `gone` if the device is.
     pub state: &'static str,
     /// The program that decides: `tc`.
     pub datapath: &'static str,
@@ -77,6 +81,9 @@ pub struct PortView {
     pub mirrors: Vec<String>,
     /// The keys that are on or off.
     pub options: BTreeMap<&'static str, bool>,
+    /// What is learned, and what is guarded against.
+    #[serde(flatten)]
+    pub guards: GuardView,
     /// What went through.
     pub counters: Counters,
 }
@@ -196,13 +203,14 @@ pub async fn list_all(store: &Store, host: &Host) -> Result<Vec<PortView>, Contr
 fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, ControlError> {
     let link = opened.device(row, links);
     let vlan = vlan::read(opened, row.slot, &row.port)?;
+    let guards = guards::view(opened, row)?;
     let text = |bytes: &[u8]| Some(unpack(bytes).to_owned()).filter(|text| !text.is_empty());
     Ok(PortView {
         switch: opened.name.to_string(),
         port: link.map_or_else(|| row.made_as().to_owned(), |link| link.name.clone()),
         kind: PortKind::from_u8(row.record.kind).map_or("unknown", PortKind::word),
         ifindex: link.map_or(0, |link| link.index),
-        state: state(row, link),
+        state: state(row, link, &guards),
         datapath: "tc",
         attach: attach::mode(&opened.directory, row.slot).to_string(),
         redirect: if row.port.redirect == Redirect::Peer as u8 { "peer" } else { "dev" },
@@ -222,13 +230,15 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         meters: meter::read(opened, row.slot, &row.port)?,
         mirrors: mirror::about(opened, row.slot, &row.port, links)?,
         options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
+        guards,
         counters: counters(&opened.tables.stats(row.slot)?),
     })
 }
 
-fn state(row: &PortRow, link: Option<&Link>) -> &'static str {
+fn state(row: &PortRow, link: Option<&Link>, guards: &GuardView) -> &'static str {
     match (link, row.port.state()) {
         (None, _) => state_word(PortState::Gone),
+        (Some(_), PortState::Forwarding) if guards.shut.is_some() => "shut",
         (Some(link), PortState::Forwarding) if !link.carrier => "down",
         (Some(_), state) => state_word(state),
     }

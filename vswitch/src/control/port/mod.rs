@@ -4,6 +4,7 @@ pub mod add;
 mod bridge;
 pub mod del;
 mod device;
+pub mod guards;
 pub mod list;
 mod meter;
 pub mod request;

@@ -5,7 +5,7 @@ use vswitch_common::{
     record::{Note, PortKind},
 };
 
-use super::{bridge, meter, vlan};
+use super::{bridge, guards, meter, vlan};
 use crate::{
     config::port::PortOptions,
     control::{ControlError, Opened, opened::links},
@@ -38,6 +38,7 @@ pub async fn set(
     let mut port = row.port;
     port.flags = options.apply(port.flags);
     bridge::apply(&opened, &links, row.slot, &mut port, &options.bridge)?;
+    guards::apply(&options.guards, &mut port)?;
     if let Some(redirect) = options.redirect {
         port.redirect = redirect as u8;
     }
@@ -54,5 +55,6 @@ pub async fn set(
     }
     bridge::prepare(&mut opened, &port)?;
     opened.tables.set_port(row.slot, &port)?;
-    bridge::settle(&mut opened)
+    bridge::settle(&mut opened)?;
+    guards::settle(&mut opened, row.slot, &row.port, &port, options.state)
 }
