@@ -1,5 +1,4 @@
 //! MAC authentication bypass: a locked port notes who asks to be let in.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{
