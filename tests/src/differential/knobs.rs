@@ -16,8 +16,9 @@ use crate::{
 /// A knob, as a user of each side turns it.
 ///
 /// In the commands `{switch}` is the bridge or the switch, `{port}` and `{other}` are ports, `{mac}`, `{v4}` and `{v6}`
-/// addresses, and `{value}` is the value that was drawn. A command of the switch is one of `vswitch`, unless it begins with `ip`, `bridge` or `netlink`
-/// ([`netlink::attempt`], for what the installed iproute2 is too old for); several are separated by `;`. Both sides must accept a change, or both must refuse it.
+/// addresses, and `{value}` is the value that was drawn. A command of the switch is one of `vswitch`, unless it begins
+/// with `ip`, `bridge` or `netlink` ([`netlink::attempt`], for what the installed iproute2 is too old for); several are
+/// separated by `;`. Both sides must accept a change, or both must refuse it.
 #[derive(Debug)]
 pub struct Knob {
     /// How often it is drawn, compared with the others.
