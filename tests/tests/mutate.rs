@@ -40,7 +40,7 @@ const BYSTANDERS: [&str; 2] = ["nobody", "q1"];
 const ADDRESSES: u16 = 4;
 
 /// What is changed for a round of frames, at one port; `RESET` takes it all back.
-const SETTINGS: [&str; 19] = [
+const SETTINGS: [&str; 24] = [
     "learning=off",
     "flood=off",
     "mcast-flood=off",
@@ -60,12 +60,17 @@ const SETTINGS: [&str; 19] = [
     "backup-port=p1",
     "backup-port=p2",
     "backup-port=p3",
+    "storm-broadcast=1kpps",
+    "storm-multicast=1mbit",
+    "storm-unknown=10pps",
+    "police-in=10kpps",
+    "police-out=1mbit",
 ];
 /// Those that make the switch answer questions.
 const ANSWERING: [&str; 3] = ["proxy-arp=on", "proxy-arp-wifi=on", "neigh-suppress=on"];
 const VLANS: [&str; 5] =
     ["access=1", "access=5", "trunk=2-200 native=1", "trunk=all pvid=none", "trunk=none native=1"];
-const RESET: [&str; 14] = [
+const RESET: [&str; 19] = [
     "learning=on",
     "flood=on",
     "mcast-flood=on",
@@ -80,6 +85,11 @@ const RESET: [&str; 14] = [
     "neigh-suppress=off",
     "group-fwd-mask=0",
     "backup-port=none",
+    "storm-broadcast=off",
+    "storm-multicast=off",
+    "storm-unknown=off",
+    "police-in=off",
+    "police-out=off",
 ];
 
 /// How often each verdict was given.
@@ -190,6 +200,12 @@ impl Lab {
             random.pick(&["linklocal-learn=on", "linklocal-learn=off"]),
         ];
         self.cli.ok(&[&["switch", "set", "lab", filtering], &others.map(|word| *word)[..]].concat());
+        // There may be none yet.
+        self.cli.run(&["mirror", "del", "lab", "m"]);
+        let (port, probe) = (random.below(PORTS.len()), random.below(PORTS.len()));
+        if port != probe {
+            self.cli.ok(&["mirror", "add", "lab", "m", "--port", PORTS[port], "--to", PORTS[probe]]);
+        }
         Round { goes_back, retags, answers }
     }
 }
@@ -354,7 +370,8 @@ fn whatever_the_bytes_are() {
             let after = lab.counters();
             let back =
                 after[port].tx_frames - before[port].tx_frames - (answered(&after) - answered(&before));
-            assert!(back == 0 && left[ingress] == 0, "{back} frames went back to {port}: {left:?}");
+            let copies = after[port].mirrored - before[port].mirrored;
+            assert!(back == 0 && left[ingress] == copies, "{back} frames went back to {port}: {left:?}");
         }
         assert_eq!(BYSTANDERS.map(sent_by_kernel), aside, "a frame left by a device that is no port");
         check_fdb();
@@ -396,7 +413,7 @@ fn check_counters(before: &Snapshot, after: &Snapshot, tally: &Tally, left: u64)
         ("to the host", sum(&|port| port.local), tally.host),
         ("sent on", sum(&|port| port.forwarded + port.flooded + port.answered), tally.redirected + half),
         // The last copy, or the only one, is decided by the program and not sent by a test-run.
-        ("sent", sum(&|port| port.tx_frames), tally.redirected + left),
+        ("sent", sum(&|port| port.tx_frames + port.mirrored), tally.redirected + left),
     ];
     for (what, counted, expected) in found {
         assert_eq!(counted, expected, "{what}: {}", story());
