@@ -51,11 +51,12 @@ fn cabled(sandbox: &Sandbox) -> Cabled<'_> {
     Cabled { lan, _inside: inside }
 }
 
-impl Cabled<'_> {
-    fn close(&self) {
-        ip(&["-n", "loop", "link", "set", "cable", "up"]);
-    }
+/// The frames go round from now on.
+fn close_the_loop() {
+    ip(&["-n", "loop", "link", "set", "cable", "up"]);
+}
 
+impl Cabled<'_> {
     fn state(&self, port: &str) -> String {
         let rows = self.lan.cli().rows(&["port", "show", "lab", port]);
         rows[0]["shut"]["reason"].as_str().unwrap_or("open").to_owned()
@@ -79,7 +80,7 @@ impl Cabled<'_> {
 fn a_loop_goes_on_without_a_guard() {
     let sandbox = Sandbox::enter().unwrap();
     let cabled = cabled(&sandbox);
-    cabled.close();
+    close_the_loop();
     cabled.lan.stations[0].wire.send(&Frame::broadcast(cabled.lan.mac(0)).build()).unwrap();
     thread::sleep(Duration::from_millis(300));
     let rounds = cabled.rounds_in(Duration::from_millis(200));
@@ -101,7 +102,7 @@ fn a_loop_ends_within_a_second() {
     for port in ["a1", "a2", "l1", "l2"] {
         lan.cli().ok(&["port", "set", "lab", port, "loop-guard=on"]);
     }
-    cabled.close();
+    close_the_loop();
     let start = Instant::now();
     lan.stations[0].wire.send(&Frame::broadcast(lan.mac(0)).build()).unwrap();
     wait::until("one of the two is shut", || {
@@ -131,7 +132,7 @@ fn the_station_is_innocent() {
     for port in ["a1", "a2", "l1", "l2"] {
         lan.cli().ok(&["port", "set", "lab", port, "loop-guard=on"]);
     }
-    cabled.close();
+    close_the_loop();
     for sequence in 0..40 {
         lan.stations[0].wire.send(&Frame::broadcast(lan.mac(0)).sequence(sequence).build()).unwrap();
         thread::sleep(Duration::from_millis(1));
