@@ -173,6 +173,22 @@ pub const KNOBS: &[Knob] = &[
         "bridge fdb replace {mac} dev {port} master dynamic sticky",
         "fdb replace {switch} {mac} {port} --sticky",
     ),
+    action(
+        2,
+        "bridge fdb replace {mac} dev {port} master dynamic",
+        "fdb replace {switch} {mac} {port} --dynamic",
+    ),
+    flag("netlink {port} mab {value}", "port set {switch} {port} mab={value}", MOSTLY_OFF),
+    action(
+        3,
+        "bridge link set dev {port} locked on; netlink {port} mab on",
+        "port set {switch} {port} locked=on; port set {switch} {port} mab=on",
+    ),
+    action(
+        3,
+        "netlink {port} mab off; bridge link set dev {port} locked off",
+        "port set {switch} {port} mab=off; port set {switch} {port} locked=off",
+    ),
     action(12, "bridge fdb del {mac} dev {port} master", "fdb del {switch} {mac} {port}"),
     action(1, "ip link set {switch} type bridge fdb_flush", "fdb flush {switch}"),
     // `ip link set PORT type bridge_slave fdb_flush` would switch a disabled port on again.
