@@ -66,7 +66,8 @@ const fn action(weight: usize, bridge: &'static str, vswitch: &'static str) -> K
     Knob { weight, bridge, vswitch, values: NONE, link: Link::Stays }
 }
 
-/// Every knob that both sides have, but for those of docs/differences.md.
+/// Every knob that both sides have, but for those of docs/differences.md. Entries of a control plane (`extern_learn`) are
+/// not here: on a bridge they keep that mark when the user replaces them; see `tests/tests/fdb_kinds.rs`.
 pub const KNOBS: &[Knob] = &[
     flag(
         "bridge link set dev {port} learning {value}",
