@@ -44,11 +44,9 @@ reasons! {
     EgressVlan = 14, "egress-vlan", "the destination's port is not in the frame's VLAN";
     Storm = 15, "storm", "the ingress port floods more than its storm control allows";
     Policed = 16, "policed", "the ingress or the egress port carries more than its policer allows";
-    Acl = 17, "acl", "a rule of the access control list denies the frame";
-    Spoofed = 18, "spoofed", "the source address is not one that is bound to the ingress port";
-    Bpdu = 19, "bpdu", "a BPDU came in by a port that is guarded against them";
-    Looped = 20, "looped", "a frame of the switch's own device came back by a port that is guarded against loops";
-    Held = 21, "held", "the source address moves between ports too often, so it is held where it was";
+    Bpdu = 17, "bpdu", "a BPDU came in by a port that is guarded against them";
+    Looped = 18, "looped", "a frame of the switch's own device came back by a port that is guarded against loops";
+    Held = 19, "held", "the source address moves between ports too often, so it is held where it was";
 }
 
 impl DropReason {

@@ -23,7 +23,6 @@ use vswitch_ebpf::{
 use super::{
     count, guard, helper, meter, mirror, neigh,
     pipeline::Entered,
-    policy,
     skb::{OUR_MARK, Outer, Skb},
     tables, vlan, watch,
 };
@@ -180,9 +179,6 @@ fn passes(round: &Round, slot: Slot, port: &PortConfig) -> Result<(), DropReason
     let (check, mtu) = helper::check_mtu(round.skb, port.ifindex);
     fits(check, round.length, mtu)?;
     let skb = Skb::new(round.skb);
-    if port.has(flag::ACL_OUT) {
-        policy::leave(&skb, slot, port, round.vlan)?;
-    }
     if port.has(flag::POLICE_OUT) && !meter::allows(&skb, slot, MeterKind::PoliceOut) {
         return Err(DropReason::Policed);
     }
@@ -207,6 +203,11 @@ fn answer(skb: &Skb, frame: &Entered, from: Retag) -> i32 {
     let to = if is_untagged && frame.outer.tag.is_present() { Retag::POP } else { Retag::KEEP };
     if !skb.retag(&frame.outer, from, to) || !neigh::answer(skb, frame.vlan) {
         count::not_sent(frame.slot, DropReason::DeviceDown);
+        return TC_ACT_SHOT;
+    }
+    let is_policed = tables::port(u32::from(frame.slot)).is_some_and(|port| port.has(flag::POLICE_OUT));
+    if is_policed && !meter::allows(skb, frame.slot, MeterKind::PoliceOut) {
+        count::not_sent(frame.slot, DropReason::Policed);
         return TC_ACT_SHOT;
     }
     if let (Some(port), Some(config)) = (tables::port(u32::from(frame.slot)), tables::config()) {

@@ -13,7 +13,6 @@ pub mod meter;
 pub mod mirror;
 pub mod neigh;
 pub mod pipeline;
-pub mod policy;
 pub mod room;
 pub mod skb;
 pub mod sweep;

@@ -34,8 +34,8 @@ pub fn check(sources: &[Source], table: &str) -> Vec<Finding> {
             "not yet" if !NOT_YET.iter().any(|reason| because.contains(reason)) => {
                 complain(format!("{option} may not be missing: `{because}` is none of {NOT_YET:?}"));
             }
-            "same" | "different" | "not yet" | "pending" => {}
-            other => complain(format!("`{other}` is no verdict; say same, different, not yet or pending")),
+            "same" | "different" | "not yet" => {}
+            other => complain(format!("`{other}` is no verdict; say same, different or not yet")),
         }
     }
     if rows == 0 {
