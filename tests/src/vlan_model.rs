@@ -98,7 +98,12 @@ impl Switch {
         }
         let vlan = match tag.map(|control| control & 0xfff) {
             None | Some(0) => port.pvid?,
-            Some(wire) => port.map.get(&wire).copied().unwrap_or(wire),
+            Some(wire) => match port.map.get(&wire) {
+                Some(inside) => *inside,
+                // It has another number here.
+                None if port.map.values().any(|inside| *inside == wire) => return None,
+                None => wire,
+            },
         };
         Some(vlan).filter(|vlan| port.has(*vlan))
     }

@@ -148,3 +148,31 @@ fn a_switch_in_another_namespace() {
     cli.ok(&["switch", "del", "there", "--force"]);
     assert_eq!(cli.rows(&["switch", "list"]).len(), 1);
 }
+
+/// A port whose device is gone makes way for a new one of its name, but not for one that cannot be made.
+#[test]
+fn a_failed_port_takes_nobodys_place() {
+    let _sandbox = Sandbox::enter().unwrap();
+    let cli = Cli::find();
+    cli.ok(&["switch", "add", "lab"]);
+    cli.ok(&["port", "add", "lab", "up0", "--netns", "web"]);
+    ip(&["link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
+    cli.ok(&["port", "add", "lab", "d0", "--dev", "isolated=on", "description=uplink"]);
+    cli.ok(&["mirror", "add", "lab", "probe", "--to", "up0", "--port", "d0"]);
+    cli.ok(&["port", "set", "lab", "up0", "backup-port=d0"]);
+    ip(&["link", "del", "d0"]);
+    let before = [cli.json(&["port", "list", "lab"]), cli.json(&["mirror", "list", "lab"])];
+    assert_eq!(before[0][1]["state"], "gone");
+    cli.run(&["port", "add", "lab", "d0", "--dev"]).refused();
+    cli.run(&["port", "add", "lab", "d0", "--netns", "web"]).refused();
+    let after = [cli.json(&["port", "list", "lab"]), cli.json(&["mirror", "list", "lab"])];
+    for kept in ["port", "kind", "state", "description", "options", "mirrors"] {
+        assert_eq!(after[0][1][kept], before[0][1][kept], "{kept}");
+    }
+    assert_eq!(after[0][0]["backup_port"], before[0][0]["backup_port"]);
+    assert_eq!(after[1], before[1]);
+    cli.ok(&["port", "add", "lab", "d0", "--tap"]);
+    let rows = cli.rows(&["port", "list", "lab"]);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows.iter().any(|row| row["port"] == "d0" && row["kind"] == "tap" && row["state"] != "gone"));
+}

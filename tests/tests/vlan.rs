@@ -3,6 +3,8 @@
 //! switch here; `vlan_model.rs` compares it with a written model.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::thread;
+
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{
     frame::{CTAG, Frame, STAG, station},
@@ -269,6 +271,8 @@ fn a_change_voids_the_verdicts() {
     becomes(&lan, 0, &plain, &tagged(11), &[1]);
     set(&lan, 1, &["vlan-map=none", "trunk=none", "native=10"]);
     lan.expect(0, &plain, &[1]);
+    // What the user has added stays behind its port.
+    lan.cli().ok(&["fdb", "replace", "lab", &lan.mac(1).to_string(), lan.port(1), "--vlan", "10"]);
     lan.cli().ok(&["vlan", "del", "lab", lan.port(1), "10"]);
     lan.expect(0, &plain, &[]);
     assert_eq!(lan.counters().unwrap()[lan.port(0)].dropped("egress-vlan"), 1);
@@ -347,11 +351,72 @@ fn wrong_words_change_nothing() {
     let sandbox = Sandbox::enter().unwrap();
     let lan = filtering(&sandbox, &[&["access=10"], &["access=10"]]);
     let port = lan.port(0).to_owned();
-    for wrong in ["pvid=11", "access=0", "tagged=10", "trunk=5-3", "vlan-map=1", "untagged=4095"] {
+    for wrong in [
+        "vlan-map=10:11,20:11",
+        "pvid=11",
+        "access=0",
+        "tagged=10",
+        "trunk=5-3",
+        "vlan-map=1",
+        "untagged=4095",
+    ] {
         let error = lan.cli().run(&["port", "set", "lab", &port, wrong]).refused().stderr;
         assert!(error.contains(';') && error.lines().count() == 1, "{error}");
     }
+    let twins = ["trunk=10,11", "vlan-map=10:11"];
+    lan.cli().run(&[&["port", "set", "lab", &port], &twins[..]].concat()).refused();
+    lan.cli().run(&["vlan", "add", "lab", &port, "5-6", "--pvid"]).refused();
     let error = lan.cli().run(&["vlan", "del", "lab", &port, "11"]).refused().stderr;
     assert_eq!(error.trim(), format!("error: port `{port}` is not in VLAN 11; it is in 10"));
     lan.expect(0, &Frame::new(lan.mac(0), MacAddr::BROADCAST), &[1]);
+}
+
+/// A port that leaves a VLAN leaves its addresses behind for nobody: they are flooded to again.
+#[test]
+fn what_was_learned_in_a_vlan_goes_with_it() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = filtering(&sandbox, &[&[], &["untagged=1,20"], &[]]);
+    lan.introduce();
+    let known = Frame::new(lan.mac(0), lan.mac(1));
+    lan.expect(0, &known, &[1]);
+    lan.cli().ok(&["vlan", "del", "lab", lan.port(1), "1"]);
+    lan.expect(0, &known, &[2]);
+    lan.expect(0, &Frame::new(lan.mac(0), lan.mac(2)), &[2]);
+    lan.cli().ok(&["vlan", "add", "lab", lan.port(1), "1", "--pvid", "--untagged"]);
+    lan.expect(0, &known, &[1, 2]);
+    set(&lan, 2, &["access=30"]);
+    lan.expect(0, &Frame::new(lan.mac(0), lan.mac(2)), &[1]);
+}
+
+/// While a translation changes, each frame follows the old one or the new one, and none is taken for what it is called on
+/// the wire.
+#[test]
+fn a_translation_changes_without_a_gap() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = filtering(&sandbox, &[&[], &["access=10"], &["access=3001"], &["access=3002"]]);
+    let rest: String = (100..600).map(|wire| format!(",{wire}:{}", wire + 1000)).collect();
+    let all = ["pvid=none", "untagged=none", "tagged=1100-1599,3001,3002"];
+    set(&lan, 0, &[&all[..], &[&format!("vlan-map=10:3001{rest}")]].concat());
+    let changes = [3002, 3001, 3002, 3001].map(|inside| format!("vlan-map=10:{inside}{rest}"));
+    let (cli, port) = (lan.cli().clone(), lan.port(0).to_owned());
+    // The thread is in the sandbox as well.
+    let changing = thread::spawn(move || {
+        for words in changes {
+            cli.ok(&["port", "set", "lab", &port, &words]);
+        }
+    });
+    let frame = Frame::broadcast(station(1)).tagged(CTAG, 10).build();
+    let mut sent = 0;
+    while !changing.is_finished() && sent < 100_000 {
+        sent += usize::from(lan.stations[0].wire.send(&frame).is_ok());
+    }
+    changing.join().unwrap();
+    let got = lan.collect(|_| true);
+    assert!(
+        sent > 100 && !got[2].is_empty() && !got[3].is_empty(),
+        "{sent} sent: {} {}",
+        got[2].len(),
+        got[3].len()
+    );
+    assert!(got[1].is_empty(), "{} of {sent} frames came out in VLAN 10", got[1].len());
 }

@@ -131,6 +131,8 @@ fn any_port(random: &mut Random) -> Port {
     }
     if random.once_in(3) {
         port.map = BTreeMap::from([(100, 10), (*random.pick(&[1, 2, 3000]), 20)]);
+        // Two VLANs with one number on the wire are refused.
+        port.tagged.retain(|vid| !port.map.contains_key(vid));
     }
     port.tagged.insert(MARKERS);
     port

@@ -49,7 +49,7 @@ pub fn classify(outer: &Outer, slot: Slot, port: &PortConfig, config: &SwitchCon
     }
     let Some(vlans) = tables::vlans(slot) else { return REFUSED };
     let wire = outer.tag.vid();
-    let inside = translated(port, TranslateKey::entering(slot, wire), wire);
+    let inside = if port.has(flag::TRANSLATE) { inside(slot, wire) } else { wire };
     stage::vlan::classify(outer.tag, inside, port, vlans).unwrap_or(REFUSED)
 }
 
@@ -68,6 +68,17 @@ pub fn leave(
     let vlans = tables::vlans(slot).ok_or(DropReason::EgressVlan)?;
     let outside = translated(port, TranslateKey::leaving(slot, vlan), vlan);
     stage::vlan::leave(outer.tag, vlan, outside, vlans)
+}
+
+/// What a number on the wire is in the switch, at a port that translates. One that only a VLAN of the switch has, which
+/// has another number on the wire, is nobody's there: 0.
+#[inline(always)]
+fn inside(slot: Slot, wire: u16) -> u16 {
+    match tables::translated(TranslateKey::entering(slot, wire)) {
+        Some(inside) => inside,
+        None if tables::translated(TranslateKey::leaving(slot, wire)).is_some() => 0,
+        None => wire,
+    }
 }
 
 #[inline(always)]

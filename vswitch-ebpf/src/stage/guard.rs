@@ -82,10 +82,11 @@ const fn is_excess(of_address: u64, to_port: u64, limit: u16) -> bool {
     of_address > limit && to_port * 2 > limit || to_port > limit * PORT_FACTOR
 }
 
-/// Whether the excess begins with this move: that is told, and those that follow in the same second are not.
+/// Whether the excess begins with this move: that is told, and those that follow in the same second are not. Between two
+/// moves of an address to a port there is one to another port, which may have no guard and so tells nothing.
 #[inline(always)]
 pub const fn begins(of_address: u64, to_port: u64, limit: u16) -> bool {
-    is_excess(of_address, to_port, limit) && !is_excess(of_address - 1, to_port - 1, limit)
+    is_excess(of_address, to_port, limit) && !is_excess(of_address.saturating_sub(2), to_port - 1, limit)
 }
 
 #[cfg(test)]

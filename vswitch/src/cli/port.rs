@@ -357,6 +357,9 @@ pub(super) fn unusual(view: &PortView) -> String {
         .filter(|(name, bit)| view.options[name] != (vswitch_common::port::flag::DEFAULT & bit != 0))
         .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
         .collect();
+    if view.redirect == "dev" && matches!(view.kind, "netns" | "pid") {
+        words.push("redirect=dev".to_owned());
+    }
     words.extend(view.unusual_vlans());
     words.extend(view.bridge_words().into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word));
     words.extend(meters(view));

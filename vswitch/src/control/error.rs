@@ -212,6 +212,11 @@ pub enum ControlError {
          `vswitch switch set {0} vlan-filtering=off`"
     )]
     DefaultPvid(String),
+    /// Untagged frames are of one VLAN.
+    #[error(
+        "untagged frames can be of one VLAN only, not of {0}; name one with `--pvid`, and add the others without"
+    )]
+    ManyPvids(String),
     /// A VLAN that the port is not in.
     #[error("port `{port}` is not in VLAN {vid}; it is in {vids}")]
     NoVlan {

@@ -102,6 +102,9 @@ pub async fn add(
     vids: &VidSet,
     entry: Entry,
 ) -> Result<(), ControlError> {
+    if entry.pvid && vids.iter().count() != 1 {
+        return Err(ControlError::ManyPvids(vids.to_string()));
+    }
     change(store, host, switch, port, |spec| {
         let (into, out_of) = if entry.untagged {
             (&mut spec.untagged, &mut spec.tagged)

@@ -45,12 +45,8 @@ impl Tables {
     /// [`DatapathError::VlanMapFull`] when there is no room; then nothing was changed.
     pub fn set_vlan_map(&mut self, slot: Slot, pairs: &[(u16, u16)]) -> Result<(), DatapathError> {
         let before = self.vlan_map(slot)?;
-        for (wire, inside) in &before {
-            if !pairs.contains(&(*wire, *inside)) {
-                self.forget(TranslateKey::entering(slot, *wire))?;
-                self.forget(TranslateKey::leaving(slot, *inside))?;
-            }
-        }
+        // What stays mapped is overwritten in place, and what goes goes last: a number that is missing in between would
+        // count as itself, which may be another VLAN.
         for (wire, inside) in pairs {
             let ways = [
                 (TranslateKey::entering(slot, *wire), *inside),
@@ -67,6 +63,14 @@ impl Tables {
                     }
                     Err(error) => return Err(error.into()),
                 }
+            }
+        }
+        for (wire, inside) in &before {
+            if !pairs.iter().any(|(other, _)| other == wire) {
+                self.forget(TranslateKey::entering(slot, *wire))?;
+            }
+            if !pairs.iter().any(|(_, other)| other == inside) {
+                self.forget(TranslateKey::leaving(slot, *inside))?;
             }
         }
         self.void_verdicts()

@@ -46,6 +46,14 @@ impl PortVlanSpec {
                 "VLAN {vid} cannot be both tagged and untagged at one port; take it out of `tagged` or of `untagged`"
             )));
         }
+        let is_inside = |vid: u16| self.map.iter().any(|(_, inside)| *inside == vid);
+        let twin = self.map.iter().find(|(wire, _)| self.tagged.contains(*wire) && !is_inside(*wire));
+        if let Some((wire, inside)) = twin {
+            return Err(KeyError::Contradiction(format!(
+                "VLANs {wire} and {inside} would both have number {wire} on the wire; take {wire} out of `tagged`, or \
+                 give it another number with `vlan-map`"
+            )));
+        }
         if let Some(pvid) = self.pvid
             && !self.tagged.contains(pvid)
             && !self.untagged.contains(pvid)
@@ -66,6 +74,8 @@ pub struct VlanOptions {
     tagged: Option<VidSet>,
     untagged: Option<VidSet>,
     map: Option<Vec<(u16, u16)>>,
+    /// Given by `native`, so not tagged, whatever `trunk` says.
+    native: Option<u16>,
 }
 
 impl VlanOptions {
@@ -89,6 +99,7 @@ impl VlanOptions {
             "native" => {
                 let vid = vid_or_zero(word)?;
                 self.pvid = Some(vid);
+                self.native = Some(vid);
                 self.untagged = Some(Some(vid).filter(|vid| *vid != 0).map(VidSet::one).unwrap_or_default());
             }
             "vlan-map" => self.map = Some(map(word)?),
@@ -104,12 +115,15 @@ impl VlanOptions {
 
     /// The VLANs of a port that has `before` now.
     pub fn apply(&self, before: &PortVlanSpec) -> Result<PortVlanSpec, KeyError> {
-        let spec = PortVlanSpec {
+        let mut spec = PortVlanSpec {
             pvid: self.pvid.map_or(before.pvid, |vid| Some(vid).filter(|vid| *vid != 0)),
             tagged: self.tagged.clone().unwrap_or_else(|| before.tagged.clone()),
             untagged: self.untagged.clone().unwrap_or_else(|| before.untagged.clone()),
             map: self.map.clone().unwrap_or_else(|| before.map.clone()),
         };
+        if let Some(native) = self.native {
+            spec.tagged.remove(&VidSet::one(native));
+        }
         spec.check()?;
         Ok(spec)
     }
@@ -180,6 +194,8 @@ mod tests {
         let both = PortVlanSpec { tagged: set("10"), ..PortVlanSpec::access(1) };
         assert_eq!(apply(&["trunk=10", "native=1"], &before), Ok(both.clone()));
         assert_eq!(apply(&["native=1", "trunk=10"], &PortVlanSpec::default()), Ok(both.clone()));
+        let all = apply(&["trunk=all", "native=1"], &before).expect("legal");
+        assert_eq!((all.tagged.to_string().as_str(), all.pvid), ("2-4094", Some(1)));
         assert_eq!(apply(&["pvid=1", "tagged=10", "untagged=1"], &PortVlanSpec::default()), Ok(both.clone()));
         assert_eq!(apply(&["pvid=none"], &both).map(|spec| spec.pvid), Ok(None));
         assert!(PortVlanSpec::access(4).is_access() && !both.is_access());
@@ -200,6 +216,9 @@ mod tests {
     fn translations_are_pairs() {
         let spec = apply(&["vlan-map=200:20,100:10"], &PortVlanSpec::default()).expect("legal");
         assert_eq!(map_text(&spec.map), "100:10,200:20");
+        // Two VLANs would have one number on the wire.
+        assert!(apply(&["trunk=10,11", "vlan-map=10:11"], &PortVlanSpec::default()).is_err());
+        assert!(apply(&["trunk=10,11", "vlan-map=10:11,11:10"], &PortVlanSpec::default()).is_ok());
         for wrong in ["vlan-map=1", "vlan-map=1:0", "vlan-map=1:2,1:3", "vlan-map=1:2,3:2", "vlan-map="] {
             assert!(apply(&[wrong], &PortVlanSpec::default()).is_err(), "{wrong}");
         }

@@ -22,7 +22,7 @@ use crate::{
     config::port::{bridge::Backup, vlan::PortVlanSpec},
     control::{
         ControlError, Opened, fdb, neigh,
-        opened::{Links, links},
+        opened::{Links, PortRow, links},
     },
     datapath::{DatapathError, Store, attach},
     host::{Host, HostError, Link, LinkKind, Uninterrupted},
@@ -42,6 +42,8 @@ pub async fn add(
     let _lock = store.lock()?;
     let _whole = Uninterrupted::begin();
     let mut opened = Opened::find(store, switch)?;
+    // A port of this name whose device is gone makes way, but only when there is the new one.
+    let mut gone = Vec::new();
     for row in opened.rows()? {
         let unfinished = row.record.pending != 0;
         let same_name = row.made_as() == request.name.as_str();
@@ -49,8 +51,10 @@ pub async fn add(
             let link = host.link_by_index(row.port.ifindex).await?;
             Ok::<_, ControlError>(!link.is_some_and(|link| opened.is_device(&row, &link)))
         };
-        if unfinished || same_name && is_gone().await? {
+        if unfinished {
             del::remove(store, host, &mut opened, &row).await?;
+        } else if same_name && is_gone().await? {
+            gone.push(row);
         }
     }
     let existing = match host.link(&request.name).await {
@@ -60,11 +64,11 @@ pub async fn add(
     };
     match (&existing, &request.place) {
         (Some(link), Place::Dev) => {
-            refuse_taken(store, link)?;
+            refuse_taken(store, &opened, &gone, link)?;
             check_adoptable(host, link).await?;
         }
         (Some(link), _) => {
-            refuse_taken(store, link)?;
+            refuse_taken(store, &opened, &gone, link)?;
             return Err(ControlError::LinkExists(link.name.clone()));
         }
         (None, Place::Dev) => {
@@ -76,8 +80,23 @@ pub async fn add(
     let built = build(host, &mut opened, request, existing.as_ref(), &mut undo).await;
     if built.is_err() {
         undo.run(host, &mut opened).await;
+        return built;
     }
-    built
+    for row in &gone {
+        replace(store, host, &mut opened, row).await?;
+    }
+    Ok(())
+}
+
+/// Removes the row of a device that is gone, now that a new port has its name. Interface indices are used anew, so that of
+/// the old device may be the new one's.
+async fn replace(store: &Store, host: &Host, opened: &mut Opened, row: &PortRow) -> Result<(), ControlError> {
+    let heir = opened.tables.slot_of(row.port.ifindex)?.filter(|slot| *slot != row.slot);
+    del::remove(store, host, opened, row).await?;
+    match heir {
+        Some(slot) => Ok(opened.tables.set_index(row.port.ifindex, slot)?),
+        None => Ok(()),
+    }
 }
 
 async fn build(
@@ -171,12 +190,16 @@ fn add_local(
 }
 
 /// Refuses a device that is a port of any switch here.
-fn refuse_taken(store: &Store, link: &Link) -> Result<(), ControlError> {
+fn refuse_taken(store: &Store, opened: &Opened, gone: &[PortRow], link: &Link) -> Result<(), ControlError> {
     for switch in store.switches()? {
         let Ok(other) = Opened::find(store, &switch) else {
             continue;
         };
-        if other.tables.slot_of(link.index)?.is_some() {
+        let Some(slot) = other.tables.slot_of(link.index)? else {
+            continue;
+        };
+        let is_gone = switch == opened.name && gone.iter().any(|row| row.slot == slot);
+        if !is_gone {
             return Err(ControlError::PortTaken { port: link.name.clone(), switch: switch.to_string() });
         }
     }
