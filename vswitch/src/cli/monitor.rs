@@ -14,7 +14,8 @@ use crate::{
 /// What to follow.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vswitch monitor lab\n  vswitch monitor lab --drops\n\n\
-    Ends with Ctrl-C. Only new and moved addresses cost anything; nothing is told per forwarded frame.")]
+    Tells which addresses are learned, move, or move too often, and which ports a guard shuts.\n\
+    Ends with Ctrl-C. Only such events cost anything; nothing is told per forwarded frame.")]
 pub struct MonitorArgs {
     /// The switch
     #[arg(value_name = "SW")]

@@ -41,10 +41,10 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
     loop-guard    a frame of the switch that comes back, or a loop, shuts it likewise [off]\n\
     Others:\n  \
     state=forwarding|learning|blocking|disabled   `forwarding` also opens a port that a guard has shut\n  \
-    max-macs=N|none     addresses that may be learned behind the port; others pass without being learned [none]\n  \
-    move-guard=off|log|hold|shut   when addresses move here more often than `move-limit`: tell it, leave them\n                      \
-    where they are and drop such frames, or shut the port [off]\n  \
-    redirect=peer|dev   how frames leave; `dev` lets XDP programs and sniffers behind the port see them all\n  \
+    max-macs=N|none     addresses learned behind the port; more pass without being learned [none]\n  \
+    move-guard=off|log|hold|shut   when addresses move here more often than `move-limit`: tell,\n                      \
+    leave them where they are and drop their frames, or shut the port [off]\n  \
+    redirect=peer|dev   how frames leave; by `dev`, XDP programs and sniffers there see all\n  \
     description=TEXT    what the port is for\n  \
     backup-port=PORT    the port that takes over while this one's device is down; or `none`\n  \
     group-fwd-mask=MASK bit X: forward frames to 01:80:c2:00:00:0X that come by this port (0)\n\

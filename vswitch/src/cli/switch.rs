@@ -19,15 +19,15 @@ use crate::{
 
 const KEYS: &str = "Keys:\n  \
     ageing=SECONDS        lifetime of a learned address after its last frame; 0 = for ever (300)\n  \
-    group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host; any bit (0)\n  \
+    group-fwd-mask=MASK   bit X: forward 01:80:c2:00:00:0X rather than hand it to the host (0)\n  \
     vlan-filtering=on|off frames stay within their VLAN (off: tags pass untouched)\n  \
     vlan-protocol=P       802.1q, or 802.1ad: which tags count; others are payload (802.1q)\n  \
     default-pvid=VID      VLAN of untagged frames at a new port; none = a new port is in no VLAN (1)\n  \
     vlan-stats=on|off     count frames for each port and VLAN; `vlan list` shows them (off)\n  \
-    linklocal-learn=on|off learn sources of link-local frames that are for the host (on)\n  \
+    linklocal-learn=on|off  learn sources of link-local frames for the host (on)\n  \
     description=TEXT      what the switch is for\n  \
-    move-limit=N          moves of an address within a second beyond which a port's `move-guard` acts (5)\n  \
-    hold=SECONDS          how long a guard keeps a port shut; 0 = until `port set ... state=forwarding` (60)\n  \
+    move-limit=N          moves of an address in a second beyond which `move-guard` acts (5)\n  \
+    hold=SECONDS          how long a guard keeps a port shut; 0 = until state=forwarding (60)\n  \
     fdb-size=N            room for addresses, only with `add` (32768)\n  \
     port-slots=N          room for ports plus one, only with `add` (2048)";
 
