@@ -3,7 +3,7 @@
 //! Each scenario is compared with the least that a program can do, `bpf_redirect` to a device that it was written for
 //! (`vswitch_tests::baseline`), in rounds of alternating order; then criterion follows the scenarios from run to run.
 
-use std::{env, time::Duration};
+use std::{env, fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use criterion::Criterion;
@@ -27,7 +27,7 @@ const SOURCES: u16 = 1024;
 
 /// What is timed.
 struct Scenario {
-    name: &'static str,
+    name: String,
     program: Program,
     frame: Vec<u8>,
     context: Context,
@@ -54,7 +54,10 @@ fn main() -> Result<()> {
     let lan = Lan::new(&sandbox, Kind::Vswitch, 4);
     lan.introduce();
     lan.expect(0, &Frame::broadcast(station(0x701)), &[1, 2, 3]);
-    let scenarios = scenarios(&lan)?;
+    let mut scenarios = scenarios(&lan)?;
+    for (rules, masks, prefix) in [(1, 1, 'b'), (100, 10, 'c'), (4000, 100, 'd')] {
+        scenarios.extend(ruled(&sandbox, rules, masks, prefix)?);
+    }
     // Nobody listens any more, so that what is flooded costs no more than it must.
     drop(lan);
     compare(&scenarios, if quick { 2 } else { ROUNDS }, if quick { 1000 } else { REPEAT })?;
@@ -119,9 +122,48 @@ fn scenarios(lan: &Lan) -> Result<Vec<Scenario>> {
             let from = if name == "hit-behind" { ifindex(1)? } else { ingress };
             let context = Context::ingress(from);
             let frame = frame.build().to_vec();
-            Ok(Scenario { name, program, frame, context, share, least, target })
+            Ok(Scenario { name: name.to_owned(), program, frame, context, share, least, target })
         })
         .collect()
+}
+
+/// A switch with that many rules, which look at that many different sets of bits and of which none matches: the same frame
+/// again and again, and frames of many stations, for each of which all masks are gone through.
+fn ruled(sandbox: &Sandbox, rules: u32, masks: u32, prefix: char) -> Result<Vec<Scenario>> {
+    let name = format!("rules{rules}");
+    let mut lan = Lan::empty(sandbox, Kind::Vswitch, &name, prefix);
+    for _ in 0..2 {
+        lan.add(&[]);
+    }
+    lan.introduce();
+    let list = (0..rules).map(|rule| {
+        let mask = rule % masks;
+        // A mask of MAC addresses of its own for each.
+        format!("deny src-mac fe:00:{:02x}:{:02x}:00:00/ff:00:ff:ff:00:{mask:02x}", rule >> 8, rule & 255)
+    });
+    fs::write("/run/rules", list.collect::<Vec<_>>().join("\n"))?;
+    lan.cli().ok(&["acl", "load", &name, "-f", "/run/rules"]);
+    let pinned = || Program::pinned(&format!("/sys/fs/bpf/vswitch/v1/{name}/progs/vswitch_tc"));
+    let context = Context::ingress(if_nametoindex(lan.port(0))?);
+    let mut out = Vec::new();
+    for number in 0..SOURCES {
+        let verdict = pinned()?.run(&Frame::new(source(number), lan.mac(1)).build(), &context, &mut out)?;
+        ensure!(verdict == Verdict::Redirect, "{verdict:?} for a known station");
+    }
+    let scenario = |kind: &str, program, frame: &Frame, least| Scenario {
+        name: format!("{name}-{kind}"),
+        program,
+        frame: frame.build().to_vec(),
+        context,
+        share: 1,
+        least,
+        target: None,
+    };
+    let rotating = baseline::rotate(Turn::Many(SOURCES), &pinned()?)?;
+    Ok(vec![
+        scenario("hit", pinned()?, &Frame::new(lan.mac(0), lan.mac(1)), 0),
+        scenario("uncached", rotating, &Frame::new(source(0), lan.mac(1)), 6),
+    ])
 }
 
 /// Prints each scenario and how much more than the least it costs: A B C, C B A, A B C, ...
@@ -150,7 +192,7 @@ fn compare(scenarios: &[Scenario], rounds: usize, repeat: u32) -> Result<()> {
             format!(", to be {target:.0} at most{}", if more <= target { "" } else { ": TOO MUCH" })
         });
         println!(
-            "  {:<14} {time:>8.1} ({lowest:.1} to {highest:.1})  {more:>+8.1} to `{}`{target}",
+            "  {:<18} {time:>8.1} ({lowest:.1} to {highest:.1})  {more:>+8.1} to `{}`{target}",
             scenario.name, scenarios[scenario.least].name
         );
     }
@@ -169,7 +211,7 @@ fn follow(criterion: &mut Criterion, scenarios: &[Scenario]) {
     let mut group = criterion.benchmark_group("prog_run");
     group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
     for scenario in scenarios {
-        group.bench_function(scenario.name, |bencher| {
+        group.bench_function(&scenario.name, |bencher| {
             bencher.iter_custom(|iterations| {
                 // A sample of some length is exact; criterion's first ones are of one iteration.
                 let rounds = iterations.div_ceil(u64::from(REPEAT)).max(1);

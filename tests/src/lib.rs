@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod iproute;
 pub mod mutate;
 pub mod netlink;
+pub mod packet;
 pub mod port;
 pub mod prog_run;
 pub mod random;

@@ -63,6 +63,12 @@ impl Switch {
         Self { ports, protocol, fdb: BTreeMap::new() }
     }
 
+    /// Changes a port. What was learned behind it in a VLAN that it leaves is forgotten.
+    pub fn set_port(&mut self, port: usize, spec: Port) {
+        self.fdb.retain(|(vlan, _), behind| *behind != port || spec.has(*vlan));
+        self.ports[port] = spec;
+    }
+
     /// Forgets all addresses.
     pub fn flush(&mut self) {
         self.fdb.clear();

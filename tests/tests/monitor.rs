@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use vswitch_common::addr::MacAddr;
 use vswitch_tests::{
     frame::{Frame, station},
+    packet::Packet,
     sandbox::Sandbox,
     topology::{Kind, Lan},
     wait,
@@ -105,6 +106,36 @@ fn guards_tell() {
     let flapping: Vec<_> = events.iter().filter(|event| event["event"] == "flapping").collect();
     assert!((1..=4).contains(&flapping.len()), "{events:?}");
     assert_eq!(*flapping[0], json!({"event": "flapping", "mac": mac.to_string(), "from": "a3", "to": "a2"}));
+}
+
+/// A rule with `log` tells of each flow once, not of each frame.
+#[test]
+fn rules_on_request() {
+    let sandbox = Sandbox::enter().unwrap();
+    let lan = Lan::new(&sandbox, Kind::Vswitch, 2);
+    lan.introduce();
+    lan.cli().ok(&["acl", "add", "lab", "deny", "dport", "22", "log"]);
+    lan.cli().ok(&["acl", "add", "lab", "count", "any"]);
+    let events = told(&lan, &[], || {
+        let addresses = [1, 2].map(|last| std::net::IpAddr::from([10, 0, 0, last]));
+        let packet = Packet::new([lan.mac(0), lan.mac(1)], addresses).tcp(0);
+        for port in [22, 23] {
+            let bytes = packet.clone().ports(5, port).build();
+            for _ in 0..5 {
+                lan.stations[0].wire.send(&bytes).unwrap();
+            }
+        }
+        let passed = lan.collect(|got| got[1].len() == 5);
+        assert_eq!((passed[0].len(), passed[1].len()), (0, 5));
+    });
+    let expected = json!({
+        "event": "ruled", "port": "a1", "direction": "in", "rule": 1, "action": "deny",
+        "source_mac": lan.mac(0).to_string(), "destination_mac": lan.mac(1).to_string(), "vlan": 0,
+        "ethertype": "0800", "protocol": 6, "source": "10.0.0.1", "destination": "10.0.0.2",
+        "source_port": 5, "destination_port": 22,
+    });
+    // The cache period may end in between.
+    assert!(matches!(events.len(), 1 | 2) && events.iter().all(|event| *event == expected), "{events:?}");
 }
 
 /// One listener at a time, and none that outlives its switch.

@@ -394,7 +394,8 @@ fn what_was_learned_in_a_vlan_goes_with_it() {
 fn a_translation_changes_without_a_gap() {
     let sandbox = Sandbox::enter().unwrap();
     let lan = filtering(&sandbox, &[&[], &["access=10"], &["access=3001"], &["access=3002"]]);
-    let rest: String = (100..600).map(|wire| format!(",{wire}:{}", wire + 1000)).collect();
+    let rest: Vec<String> = (100..600).map(|wire| format!(",{wire}:{}", wire + 1000)).collect();
+    let rest = rest.concat();
     let all = ["pvid=none", "untagged=none", "tagged=1100-1599,3001,3002"];
     set(&lan, 0, &[&all[..], &[&format!("vlan-map=10:3001{rest}")]].concat());
     let changes = [3002, 3001, 3002, 3001].map(|inside| format!("vlan-map=10:{inside}{rest}"));

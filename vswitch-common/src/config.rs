@@ -35,10 +35,14 @@ pub struct SwitchConfig {
     pub move_limit: u16,
     /// The VLAN of untagged frames at a port that is made without `pvid`; for the controller.
     pub default_pvid: u16,
+    /// Which half of the ACL tables is in force: 0 or 1.
+    pub acl_bank: u16,
+    /// Number of masks in it; 0 = no rules.
+    pub acl_masks: u16,
     /// Bit X set: mirror session X copies frames of its VLAN, whatever the port.
     pub mirrors: u8,
     /// Padding, always zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<SwitchConfig>() == 64);

@@ -47,6 +47,8 @@ reasons! {
     Bpdu = 17, "bpdu", "a BPDU came in by a port that is guarded against them";
     Looped = 18, "looped", "a frame of the switch's own device came back by a port that is guarded against loops";
     Held = 19, "held", "the source address moves between ports too often, so it is held where it was";
+    Acl = 20, "acl", "a rule of the access control list denies the frame";
+    Spoofed = 21, "spoofed", "the source address is not one that is bound to the ingress port";
 }
 
 impl DropReason {

@@ -42,6 +42,8 @@ pub mod work {
     pub const POLICE_IN: u8 = 1;
     /// The meter of the egress port.
     pub const POLICE_OUT: u8 = 1 << 1;
+    /// Rules and bindings that look at more than addresses and VLAN.
+    pub const POLICY: u8 = 1 << 2;
     /// Copies for mirror sessions.
     pub const MIRROR: u8 = 1 << 3;
     /// The tag changes on the way.

@@ -10,6 +10,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
 pub mod addr;
 pub mod config;
 pub mod drop;

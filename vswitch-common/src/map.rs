@@ -35,13 +35,26 @@ pub const METERS: &str = "METERS";
 pub const MIRRORS: &str = "MIRRORS";
 /// Hash [`NeighKey`](crate::neigh::NeighKey) → [`NeighEntry`](crate::neigh::NeighEntry); written by the controller only.
 pub const NEIGHS: &str = "NEIGHS";
+/// Array of [`AclMask`](crate::acl::AclMask), two banks; written by the controller only.
+pub const ACL_MASKS: &str = "ACL_MASKS";
+/// Hash [`AclKey`](crate::acl::AclKey) → [`AclRule`](crate::acl::AclRule), two banks; written by the controller only.
+pub const ACL_RULES: &str = "ACL_RULES";
+/// Per-CPU array of [`AclCount`](crate::acl::AclCount).
+pub const ACL_COUNTS: &str = "ACL_COUNTS";
+/// Hash bank × 65,536 + place in the list → [`AclSpec`](crate::acl::AclSpec); the controller's memory, never read by the
+/// program.
+pub const ACL_SPECS: &str = "ACL_SPECS";
+/// Hash [`BindingKey`](crate::acl::BindingKey) → 1: addresses bound to ports; written by the controller only.
+pub const BINDINGS: &str = "BINDINGS";
+/// Per-CPU array of [`AclFlow`](crate::acl::AclFlow); a cache, so it is not pinned.
+pub const ACL_FLOWS: &str = "ACL_FLOWS";
 /// Array slot → [`Note`](crate::record::Note), what the user wrote about a port; slot 0 is the switch.
 pub const NOTES: &str = "NOTES";
 /// Per-CPU hash [`PortVlan`](crate::vlan::PortVlan) → [`VlanStats`](crate::vlan::VlanStats); rows are made when counted.
 pub const VLAN_STATS: &str = "VLAN_STATS";
 
 /// The maps that are pinned and survive every process.
-pub const PINNED: [&str; 17] = [
+pub const PINNED: [&str; 22] = [
     CONFIG,
     STATE,
     PORTS,
@@ -59,6 +72,11 @@ pub const PINNED: [&str; 17] = [
     NEIGHS,
     NOTES,
     VLAN_STATS,
+    ACL_MASKS,
+    ACL_RULES,
+    ACL_COUNTS,
+    ACL_SPECS,
+    BINDINGS,
 ];
 
 /// Name of the complete switch, attached at tcx ingress of every port.

@@ -1,6 +1,7 @@
 //! The one place where a type is declared safe to cross a map as plain bytes.
 
 use crate::{
+    acl::{AclCount, AclKey, AclMask, AclRule, AclSpec, BindingKey},
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::{DeviceLayout, PortLink},
@@ -53,3 +54,15 @@ unsafe impl aya::Pod for VlanStats {}
 unsafe impl aya::Pod for TranslateKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Request {}
+// SAFETY: as above.
+unsafe impl aya::Pod for AclCount {}
+// SAFETY: as above.
+unsafe impl aya::Pod for AclKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for AclMask {}
+// SAFETY: as above.
+unsafe impl aya::Pod for AclRule {}
+// SAFETY: as above.
+unsafe impl aya::Pod for AclSpec {}
+// SAFETY: as above.
+unsafe impl aya::Pod for BindingKey {}

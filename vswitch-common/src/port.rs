@@ -71,6 +71,8 @@ pub mod flag {
     pub const NEIGH_SUPPRESS: u32 = 1 << 10;
     /// ARP questions for stations behind this port are answered, and those that are answered are not flooded to it.
     pub const PROXY_ARP_WIFI: u32 = 1 << 11;
+    /// Sources must be bound to the port.
+    pub const SPOOF_CHECK: u32 = 1 << 12;
     /// A frame of ours that comes back shuts the port.
     pub const LOOP_GUARD: u32 = 1 << 13;
     /// Set by the controller: the port has a meter for what it floods.
@@ -79,6 +81,10 @@ pub mod flag {
     pub const POLICE_IN: u32 = 1 << 17;
     /// Set by the controller: the port has a meter for what it sends.
     pub const POLICE_OUT: u32 = 1 << 18;
+    /// Set by the controller: rules apply to what the port receives.
+    pub const ACL_IN: u32 = 1 << 19;
+    /// Set by the controller: rules apply to what the port sends.
+    pub const ACL_OUT: u32 = 1 << 20;
     /// Set by the controller: VLANs are translated at this port.
     pub const TRANSLATE: u32 = 1 << 21;
     /// Set by the controller: the port is in one VLAN only, untagged, so it takes no frame with two tags.

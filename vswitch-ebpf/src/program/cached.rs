@@ -13,7 +13,7 @@ use aya_ebpf::bindings::TC_ACT_SHOT;
 
 use super::{
     cache::{self, Validity, Verdict},
-    count, flood, helper, journal, meter, mirror, pipeline,
+    count, flood, helper, journal, meter, mirror, pipeline, policy,
     skb::{Outer, Skb},
     tables, vlan,
 };
@@ -76,6 +76,9 @@ fn pass(skb: &Skb, outer: &Outer, verdict: &Verdict, config: &SwitchConfig) -> R
     }
     if work & work::VLAN_STATS != 0 {
         count::vlan_received(*slot, *vlan, skb.length());
+    }
+    if work & work::POLICY != 0 {
+        policy::enter(skb, *slot, ingress, *vlan)?;
     }
     pipeline::leave(skb, outer, verdict, port, config)
 }

@@ -23,6 +23,7 @@ use vswitch_ebpf::{
 use super::{
     count, guard, helper, meter, mirror, neigh,
     pipeline::Entered,
+    policy,
     skb::{OUR_MARK, Outer, Skb},
     tables, vlan, watch,
 };
@@ -179,6 +180,9 @@ fn passes(round: &Round, slot: Slot, port: &PortConfig) -> Result<(), DropReason
     let (check, mtu) = helper::check_mtu(round.skb, port.ifindex);
     fits(check, round.length, mtu)?;
     let skb = Skb::new(round.skb);
+    if port.has(flag::ACL_OUT) {
+        policy::leave(&skb, slot, port, round.vlan)?;
+    }
     if port.has(flag::POLICE_OUT) && !meter::allows(&skb, slot, MeterKind::PoliceOut) {
         return Err(DropReason::Policed);
     }

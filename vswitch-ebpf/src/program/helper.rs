@@ -125,6 +125,18 @@ pub fn set_length(skb: *mut __sk_buff, length: usize) -> bool {
     unsafe { generated::bpf_skb_change_tail(skb, length as u32, 0) == 0 }
 }
 
+/// Copies `N` bytes of the frame, wherever the kernel keeps them; `false` if it does not have that many.
+#[inline(always)]
+pub fn load_bytes<const N: usize, const ROOM: usize>(
+    skb: *mut __sk_buff,
+    offset: u32,
+    to: &mut [u8; ROOM],
+) -> bool {
+    const { assert!(N <= ROOM) };
+    // SAFETY: `skb` is the program's context; the helper writes `N` bytes, which fit: what it read, or zeroes.
+    unsafe { generated::bpf_skb_load_bytes(skb.cast(), offset, to.as_mut_ptr().cast(), N as u32) == 0 }
+}
+
 /// Reads the kernel's memory; `None` if there is none at that address. `T` is an integer.
 #[inline(always)]
 pub fn kernel_memory<T: Copy + Default>(address: u64) -> Option<T> {

@@ -1,10 +1,14 @@
 //! Slow-path events, through aya-log. Nothing is said per packet unless the drop level is asked for.
 
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::{bindings::__sk_buff, programs::TcContext};
 use aya_log_ebpf::{debug, info};
-use vswitch_common::{addr::MacAddr, config::SwitchConfig, drop::DropReason, port::Slot};
+use vswitch_common::{acl::AclKey, addr::MacAddr, config::SwitchConfig, drop::DropReason, port::Slot};
 
-use super::skb::Skb;
+use super::{
+    helper,
+    skb::Skb,
+    tables::{self, TOLD},
+};
 
 /// `log::Level::Info`: addresses learned and moved.
 const INFO: u8 = 3;
@@ -51,6 +55,25 @@ pub fn dropped(skb: &Skb, slot: Slot, reason: DropReason, config: &SwitchConfig)
     }
 }
 
+/// Whether somebody listens to what rules have to tell.
+#[inline(always)]
+pub fn tells(config: &SwitchConfig) -> bool {
+    config.log_level >= INFO
+}
+
+/// Tells about the rules of the scratch row, which matched the frame in it. Global, so that it is verified once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn vswitch_ruled(raw: *mut __sk_buff) -> u32 {
+    let told = match tables::acl_scratch() {
+        Some(scratch) => scratch.told,
+        None => 0,
+    };
+    let mut skb = raw;
+    helper::repeat(told, log_ruled, &mut skb);
+    told
+}
+
 // Out of line: the records are built on the stack, which is 512 bytes for all functions in a chain of calls.
 
 #[inline(never)]
@@ -76,4 +99,18 @@ fn log_shut(ctx: &TcContext, slot: Slot, reason: u8, seconds: u32) {
 #[inline(never)]
 fn log_dropped(ctx: &TcContext, slot: Slot, reason: u8) {
     debug!(ctx, "dropped {} {}", slot, reason);
+}
+
+/// The headers go as they are in [`vswitch_common::acl::AclKey`]; who listens takes them apart.
+unsafe extern "C" fn log_ruled(index: u64, skb: *mut *mut __sk_buff) -> i64 {
+    let Some(scratch) = tables::acl_scratch() else {
+        return 1;
+    };
+    // SAFETY: `ruled` passes a live pointer to the program's context.
+    let ctx = TcContext::new(unsafe { *skb });
+    let rule = scratch.tell[index as usize & (TOLD - 1)];
+    // SAFETY: any integers are bytes.
+    let headers: &[u8; size_of::<AclKey>()] = unsafe { &*(&raw const scratch.key).cast() };
+    info!(&ctx, "ruled {} {:x}", rule, headers);
+    0
 }

@@ -1,5 +1,7 @@
 //! What touches the kernel: maps, helpers, and the order of the stages.
 
+pub mod acl;
+pub mod bindings;
 pub mod cache;
 pub mod cached;
 pub mod clock;
@@ -13,6 +15,7 @@ pub mod meter;
 pub mod mirror;
 pub mod neigh;
 pub mod pipeline;
+pub mod policy;
 pub mod room;
 pub mod skb;
 pub mod sweep;

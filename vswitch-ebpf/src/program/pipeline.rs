@@ -23,7 +23,7 @@ use vswitch_ebpf::{
 
 use super::{
     cache::{self, Validity, Verdict},
-    count, fdb, flood, guard, helper, journal, meter, mirror, neigh,
+    count, fdb, flood, guard, helper, journal, meter, mirror, neigh, policy,
     skb::{Outer, Skb},
     tables, vlan, watch,
 };
@@ -156,6 +156,11 @@ fn decide(skb: &Skb, question: &Question<'_>) -> Outcome {
     if config.has(switch_flag::VLAN_STATS) {
         count::vlan_received(*slot, *vlan, skb.length());
     }
+    if ingress.flags & (flag::ACL_IN | flag::SPOOF_CHECK) != 0
+        && let Err(reason) = policy::enter(skb, *slot, ingress, *vlan)
+    {
+        return Outcome::drop(reason);
+    }
     let source = FdbKey::new(ethernet.source, *vlan);
     let behind = Behind::port(*slot, ingress, link);
     let must_be_known = ingress.has(flag::LOCKED) && !matches!(admitted, Admit::Local);
@@ -266,6 +271,10 @@ fn work_of(ingress: &PortConfig, egress: &PortConfig, retag: Retag, config: &Swi
     let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
     bit(ingress.has(flag::POLICE_IN), work::POLICE_IN)
         | bit(egress.has(flag::POLICE_OUT), work::POLICE_OUT)
+        | bit(
+            ingress.flags & (flag::ACL_IN | flag::SPOOF_CHECK) | egress.flags & flag::ACL_OUT != 0,
+            work::POLICY,
+        )
         | bit(ingress.mirror_in | egress.mirror_out | config.mirrors != 0, work::MIRROR)
         | bit(!retag.is_keep(), work::RETAG)
         | bit(config.has(switch_flag::VLAN_STATS), work::VLAN_STATS)
@@ -283,6 +292,9 @@ pub fn leave(
     let Verdict { vlan, work, egress, .. } = verdict;
     if *work == 0 {
         return Ok(());
+    }
+    if work & work::POLICY != 0 {
+        policy::leave(skb, egress.slot, port, *vlan)?;
     }
     if work & work::POLICE_OUT != 0 && !meter::allows(skb, egress.slot, MeterKind::PoliceOut) {
         return Err(DropReason::Policed);

@@ -9,6 +9,7 @@ use vswitch_common::{
 use vswitch_ebpf::{
     frame::{Ethernet, Frame, HEADER_LEN},
     outcome::Egress,
+    stage::headers::{Bytes, Chunk},
 };
 
 use super::helper;
@@ -136,6 +137,18 @@ impl Skb {
         }
     }
 
+    /// The VLAN identifier of the tag that the kernel keeps beside the frame.
+    #[inline(always)]
+    pub fn vid_beside(&self) -> Option<u16> {
+        // SAFETY: `raw` is the program's context.
+        unsafe {
+            if (*self.raw).vlan_present == 0 {
+                return None;
+            }
+            Some((*self.raw).vlan_tci as u16 & VID_MASK)
+        }
+    }
+
     /// Sends the frame out of a port.
     #[inline(always)]
     pub fn leave(&self, egress: &Egress) -> i32 {
@@ -161,6 +174,13 @@ impl Skb {
                 helper::redirect_peer(ifindex)
             }
         }
+    }
+}
+
+impl Bytes for Skb {
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: u32, to: &mut Chunk) -> bool {
+        helper::load_bytes::<N, _>(self.raw, offset, &mut to.0)
     }
 }
 

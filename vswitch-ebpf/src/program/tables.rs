@@ -7,6 +7,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
 };
 use vswitch_common::{
+    acl::{
+        ACL_FLOW_SLOTS, AclCount, AclFlow, AclKey, AclMask, AclRule, AclSpec, BindingKey, COUNT_MASKS_MAX,
+    },
     addr::MacAddr,
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey, FdbKind},
@@ -21,6 +24,7 @@ use vswitch_common::{
     stats::PortStats,
     vlan::{PortVlan, PortVlans, TranslateKey, VlanStats},
 };
+use vswitch_ebpf::stage::headers::Packet;
 
 use super::helper;
 
@@ -63,6 +67,21 @@ static NEIGHS: HashMap<NeighKey, NeighEntry> = HashMap::with_max_entries(1, BPF_
 #[map]
 static VLAN_STATS: PerCpuHashMap<PortVlan, VlanStats> =
     PerCpuHashMap::with_max_entries(VLAN_STATS_SIZE, BPF_F_NO_PREALLOC);
+#[map]
+static ACL_MASKS: Array<AclMask> = Array::with_max_entries(1, 0);
+#[map]
+static ACL_RULES: HashMap<AclKey, AclRule> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+#[map]
+static ACL_COUNTS: PerCpuArray<AclCount> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static ACL_FLOWS: PerCpuArray<AclFlow> = PerCpuArray::with_max_entries(ACL_FLOW_SLOTS, 0);
+#[map]
+static ACL_SCRATCH: PerCpuArray<AclScratch> = PerCpuArray::with_max_entries(1, 0);
+/// As `PORT_RECORDS`.
+#[map]
+static ACL_SPECS: HashMap<u32, AclSpec> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+#[map]
+static BINDINGS: HashMap<BindingKey, u32> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 /// As `PORT_RECORDS`.
 #[map]
 static NOTES: Array<Note> = Array::with_max_entries(1, 0);
@@ -250,9 +269,76 @@ pub fn neigh(key: &NeighKey) -> Option<&'static NeighEntry> {
     unsafe { NEIGHS.get(key) }
 }
 
+/// What a check of rules needs room for that the stack does not have.
+#[repr(C)]
+pub struct AclScratch {
+    /// The frame.
+    pub key: AclKey,
+    /// Where reading it stands.
+    pub packet: Packet,
+    /// What a mask leaves of it.
+    pub masked: AclKey,
+    /// The rules that only count ([`super::acl::Found`]).
+    pub found: [u64; COUNT_MASKS_MAX],
+    /// How many of them there are.
+    pub count: u32,
+    /// The rules that are to be told about.
+    pub tell: [u16; TOLD],
+    /// How many of them there are.
+    pub told: u32,
+    /// The rank of the rule that decides.
+    pub rank: u32,
+    /// Length of the frame.
+    pub length: u32,
+}
+
+/// More than the rules that one frame can match; a power of two.
+pub const TOLD: usize = 2 * COUNT_MASKS_MAX;
+
+/// This CPU's scratch row.
+#[inline(always)]
+pub fn acl_scratch() -> Option<&'static mut AclScratch> {
+    // SAFETY: as for `stats`.
+    ACL_SCRATCH.get_ptr_mut(0).map(|value| unsafe { &mut *value })
+}
+
+/// A mask of the rules.
+#[inline(always)]
+pub fn acl_mask(row: u32) -> Option<&'static AclMask> {
+    ACL_MASKS.get(row)
+}
+
+/// The best rule with these masked bits.
+#[inline(always)]
+pub fn acl_rule(key: &AclKey) -> Option<&'static AclRule> {
+    // SAFETY: see above.
+    unsafe { ACL_RULES.get(key) }
+}
+
+/// This CPU's counters of a rule.
+#[inline(always)]
+pub fn acl_count(counter: u16) -> Option<&'static mut AclCount> {
+    // SAFETY: as for `stats`.
+    ACL_COUNTS.get_ptr_mut(u32::from(counter)).map(|value| unsafe { &mut *value })
+}
+
+/// What this CPU found for frames that fall into a slot.
+#[inline(always)]
+pub fn acl_flow(index: u32) -> Option<&'static mut AclFlow> {
+    // SAFETY: as for `stats`.
+    ACL_FLOWS.get_ptr_mut(index).map(|value| unsafe { &mut *value })
+}
+
+/// Whether an address is bound to a port.
+#[inline(always)]
+pub fn is_bound(key: &BindingKey) -> bool {
+    BINDINGS.get_ptr(key).is_some()
+}
+
 /// Keeps the maps that no code path reads in the object.
 #[inline(always)]
 pub fn carry() {
     core::hint::black_box(&PORT_RECORDS);
     core::hint::black_box(&NOTES);
+    core::hint::black_box(&ACL_SPECS);
 }

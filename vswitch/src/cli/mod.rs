@@ -1,5 +1,6 @@
 //! The command line: description only. What a verb does is in the file of its noun.
 
+pub mod acl;
 pub mod fdb;
 pub mod link;
 pub mod mirror;
@@ -68,6 +69,9 @@ pub enum Noun {
     /// Mirror sessions: copies of what ports or VLANs carry, for a port
     #[command(subcommand)]
     Mirror(mirror::MirrorCommand),
+    /// Rules: which frames may pass
+    #[command(subcommand)]
+    Acl(acl::AclCommand),
     /// Network namespaces, the same as those of `ip netns`
     #[command(subcommand)]
     Ns(ns::NsCommand),
@@ -88,6 +92,7 @@ impl Noun {
             Self::Vlan(command) => vlan::run(command).await,
             Self::Neigh(command) => neigh::run(command).await,
             Self::Mirror(command) => mirror::run(command).await,
+            Self::Acl(command) => acl::run(command).await,
             Self::Ns(command) => ns::run(command).await,
             Self::Link(command) => link::run(command).await,
             Self::Monitor(args) => monitor::run(args, json).await,

@@ -5,7 +5,10 @@ use clap::Args;
 
 use super::output::{self, Report};
 use crate::{
-    control::monitor::{self, Event},
+    control::{
+        monitor::{self, Event},
+        ruled,
+    },
     datapath::Store,
     host::Host,
     name::SwitchName,
@@ -43,6 +46,7 @@ fn text(event: &Event) -> String {
         Event::Flapping { mac, from, to } => format!("flapping {mac} from {from} to {to}"),
         Event::Shut { port, reason, seconds: 0 } => format!("shut     {port}: {reason}, until it is opened"),
         Event::Shut { port, reason, seconds } => format!("shut     {port}: {reason}, for {seconds} s"),
+        Event::Ruled(event) => ruled::text(event),
         Event::Dropped { port, reason } => format!("dropped  a frame from {port}: {reason}"),
     }
 }

@@ -38,7 +38,9 @@ const KEYS: &str = "Keys (on|off; in brackets what a new port has):\n  \
                   (answers are from `vswitch neigh list`)\n  \
     mab           note the other sources in the FDB as locked ones; needs locked and learning, and on\n                  the switch linklocal-learn=off, or EAPOL itself lets its sender in [off]\n  \
     guard         a BPDU shuts the port for the switch's `hold` time [off]\n  \
-    loop-guard    a frame of the switch that comes back, or a loop, shuts it likewise [off]\n\
+    loop-guard    a frame of the switch that comes back, or a loop, shuts it likewise [off]\n  \
+    spoof-check   admit only sources that are bound to the port: MAC, ARP and IP [off]; `on` for the addresses\n  \
+    \x20             given to `port add`, or spoof-check=MAC[,IP...]\n\
     Others:\n  \
     state=forwarding|learning|blocking|disabled   `forwarding` also opens a port that a guard has shut\n  \
     max-macs=N|none     addresses learned behind the port; more pass without being learned [none]\n  \
@@ -283,6 +285,10 @@ fn details(views: &[PortView]) -> Result<Report> {
             format!("vlans      {}", vlans(view)),
             format!("others     {}", view.bridge_words().map(|(word, _)| word).join(" ")),
             format!("meters     {}", meters(view).unwrap_or_else(|| "none".to_owned())),
+            format!(
+                "bound      {}",
+                if view.bound.is_empty() { "none".to_owned() } else { view.bound.join(" ") }
+            ),
             format!("received   {} frames, {} bytes", counters.rx_frames, counters.rx_bytes),
             format!(
                 "           {} forwarded, {} flooded, {} to the host, {} answered, {} dropped",

@@ -3,18 +3,21 @@
 pub mod bridge;
 pub mod guards;
 pub mod meter;
+pub mod spoof;
 pub mod vlan;
 
 use vswitch_common::port::{PortState, Redirect, flag};
 
-use self::{bridge::BridgeOptions, guards::Guards, meter::MeterOptions, vlan::VlanOptions};
+use self::{
+    bridge::BridgeOptions, guards::Guards, meter::MeterOptions, spoof::SpoofCheck, vlan::VlanOptions,
+};
 use super::{
     keys::{KeyError, KeyValue, unknown},
     text,
 };
 
 /// The keys that are on or off, with their bits, in the order in which they are shown.
-pub const FLAGS: [(&str, u32); 13] = [
+pub const FLAGS: [(&str, u32); 14] = [
     ("learning", flag::LEARNING),
     ("flood", flag::FLOOD),
     ("mcast-flood", flag::MCAST_FLOOD),
@@ -28,6 +31,7 @@ pub const FLAGS: [(&str, u32); 13] = [
     ("mab", flag::MAB),
     ("guard", flag::BPDU_GUARD),
     ("loop-guard", flag::LOOP_GUARD),
+    (spoof::KEY, flag::SPOOF_CHECK),
 ];
 
 /// What a port is to be like. What is `None` stays as it is.
@@ -43,6 +47,8 @@ pub struct PortOptions {
     pub redirect: Option<Redirect>,
     /// What it is for, in the user's words.
     pub description: Option<String>,
+    /// Which addresses it may speak for.
+    pub spoof: SpoofCheck,
     /// Its VLANs.
     pub vlan: VlanOptions,
     /// What takes over, and what passes.
@@ -69,6 +75,9 @@ impl PortOptions {
     }
 
     fn set(&mut self, word: &KeyValue) -> Result<(), KeyError> {
+        if self.spoof.set(word)? {
+            return Ok(());
+        }
         if let Some((_, bit)) = FLAGS.iter().find(|(name, _)| *name == word.key) {
             let on = word.switch()?;
             (self.on, self.off) =

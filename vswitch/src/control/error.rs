@@ -2,7 +2,11 @@
 
 use thiserror::Error;
 
-use crate::{config::keys::KeyError, datapath::DatapathError, host::HostError};
+use crate::{
+    config::{acl::AclError, keys::KeyError},
+    datapath::DatapathError,
+    host::HostError,
+};
 
 /// A refusal; nothing was changed, or what was is undone.
 #[derive(Debug, Error)]
@@ -16,6 +20,32 @@ pub enum ControlError {
     /// A `key=value` word.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A rule.
+    #[error(transparent)]
+    Acl(#[from] AclError),
+    /// A line of a file.
+    #[error("line {line}: {error}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: Box<ControlError>,
+    },
+    /// Nothing is known about who is behind a port.
+    #[error("no address is bound to port `{0}`; write it, such as `spoof-check=02:00:00:00:00:01,10.0.0.2`")]
+    Unbound(String),
+    /// No such rule.
+    #[error(
+        "switch `{switch}` has no rule {number}, it has {rules}; list them with `vswitch acl list {switch}`"
+    )]
+    NoRule {
+        /// The switch.
+        switch: String,
+        /// The number.
+        number: usize,
+        /// How many there are.
+        rules: usize,
+    },
     /// The command runs where the switch is not.
     #[error(
         "switch `{0}` lives in another network namespace; run the command there, or, if that has ended, forget the \

@@ -10,8 +10,10 @@ use vswitch_common::{drop::DropReason, link::ShutReason, port::Slot};
 use super::{
     ControlError, Opened,
     opened::{Links, links},
+    ruled::{self, Ruled},
 };
 use crate::{
+    config::acl::Action,
     datapath::{DatapathError, Store, journal::Journal},
     host::{Host, Uninterrupted},
     name::SwitchName,
@@ -58,6 +60,8 @@ pub enum Event {
         /// For how many seconds; 0 = until the user opens it.
         seconds: u32,
     },
+    /// A rule with `log` matched a frame: told once for each flow and cache period.
+    Ruled(Box<Ruled>),
     /// A frame was dropped.
     Dropped {
         /// The port by which it came.
@@ -119,7 +123,7 @@ async fn listen(
                 flushed?;
                 let links = links(host).await?;
                 for record in records.try_iter() {
-                    if let Some(event) = parse(&record, |slot| port_name(opened, &links, slot))
+                    if let Some(event) = parse(&record, |slot| port_name(opened, &links, slot), |id| ruled::rule(opened, id))
                         && !tell(&event)
                     {
                         return Ok(());
@@ -144,7 +148,11 @@ fn port_name(opened: &Opened, links: &Links, slot: Slot) -> String {
 }
 
 /// Reads a record of `vswitch-ebpf/src/program/journal.rs`.
-fn parse(record: &str, port: impl Fn(Slot) -> String) -> Option<Event> {
+fn parse(
+    record: &str,
+    port: impl Fn(Slot) -> String,
+    rule: impl Fn(u16) -> Option<(usize, Action)>,
+) -> Option<Event> {
     let words: Vec<&str> = record.split_whitespace().collect();
     let name = |word: &str| word.parse().ok().map(&port);
     match words.as_slice() {
@@ -160,6 +168,7 @@ fn parse(record: &str, port: impl Fn(Slot) -> String) -> Option<Event> {
             reason: ShutReason::from_u8(reason.parse().ok()?).word(),
             seconds: seconds.parse().ok()?,
         }),
+        ["ruled", counter, frame] => Some(Event::Ruled(Box::new(ruled::parse(counter, frame, port, rule)?))),
         ["dropped", slot, reason] => {
             let reason = DropReason::ALL.get(reason.parse::<usize>().ok()?)?;
             Some(Event::Dropped { port: name(slot)?, reason: reason.word() })
@@ -192,11 +201,11 @@ mod tests {
     fn records_are_understood() {
         let port = |slot: Slot| format!("p{slot}");
         assert_eq!(
-            parse("learned 02:00:00:00:00:01 3", port),
+            parse("learned 02:00:00:00:00:01 3", port, |_| None),
             Some(Event::Learned { mac: "02:00:00:00:00:01".to_owned(), port: "p3".to_owned() })
         );
         assert_eq!(
-            parse("moved 02:00:00:00:00:01 3 4", port),
+            parse("moved 02:00:00:00:00:01 3 4", port, |_| None),
             Some(Event::Moved {
                 mac: "02:00:00:00:00:01".to_owned(),
                 from: "p3".to_owned(),
@@ -204,15 +213,15 @@ mod tests {
             })
         );
         assert_eq!(
-            parse("dropped 3 1", port),
+            parse("dropped 3 1", port, |_| None),
             Some(Event::Dropped { port: "p3".to_owned(), reason: "invalid-source" })
         );
         assert_eq!(
-            parse("shut 3 1 60", port),
+            parse("shut 3 1 60", port, |_| None),
             Some(Event::Shut { port: "p3".to_owned(), reason: "bpdu", seconds: 60 })
         );
         for nonsense in ["", "learned", "dropped 3 99", "dropped x 1"] {
-            assert_eq!(parse(nonsense, port), None, "{nonsense}");
+            assert_eq!(parse(nonsense, port, |_| None), None, "{nonsense}");
         }
     }
 }

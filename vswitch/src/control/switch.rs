@@ -214,8 +214,10 @@ fn config_of(spec: &SwitchSpec) -> Result<SwitchConfig, ControlError> {
         hold_jiffies: spec.hold.saturating_mul(hz),
         move_limit: spec.move_limit,
         default_pvid: spec.default_pvid,
+        acl_bank: 0,
+        acl_masks: 0,
         mirrors: 0,
-        reserved: [0; 7],
+        reserved: [0; 3],
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! State lives in bpffs under `vswitch/v<ABI>/<switch>/{maps,progs,links}`; see [`store`].
 
+mod acl;
 pub mod attach;
 mod btf;
 pub mod clock;

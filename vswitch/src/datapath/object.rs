@@ -7,6 +7,7 @@ use aya::{
     programs::{Program, SchedClassifier},
 };
 use vswitch_common::{
+    acl::{ACL_COUNTERS, ACL_KEYS_MAX, ACL_MASKS_MAX, ACL_RULES_MAX, BINDINGS_SIZE},
     config::SwitchConfig,
     map::{
         self, MIRROR_SESSIONS, NEIGHS_SIZE, PINNED, PROGRAM_CLOCK, PROGRAM_SWEEP, PROGRAM_TC, TRACEPOINT,
@@ -82,6 +83,11 @@ fn pin(
         .map_max_entries(map::NOTES, config.port_slots)
         .map_max_entries(map::FDB, map::fdb_capacity(config.fdb_size, config.port_slots))
         .map_max_entries(map::FDB_RING, map::ring_places(config.fdb_size, config.port_slots))
+        .map_max_entries(map::ACL_MASKS, 2 * ACL_MASKS_MAX)
+        .map_max_entries(map::ACL_RULES, 2 * ACL_KEYS_MAX)
+        .map_max_entries(map::ACL_COUNTS, ACL_COUNTERS)
+        .map_max_entries(map::ACL_SPECS, 2 * ACL_RULES_MAX)
+        .map_max_entries(map::BINDINGS, BINDINGS_SIZE)
         .load(OBJECT)?;
     for name in [PROGRAM_TC, PROGRAM_CLOCK, PROGRAM_SWEEP] {
         pin_program(&mut object, name, &directory.join("progs").join(name))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use vswitch_common::{
+    acl::{AclCount, AclKey, AclMask, AclRule, AclSpec, BindingKey},
     config::{SwitchConfig, SwitchState},
     fdb::{FdbEntry, FdbKey},
     link::PortLink,
@@ -37,6 +38,11 @@ pub struct Tables {
     pub(super) neighs: HashMap<MapData, NeighKey, NeighEntry>,
     notes: Array<MapData, Note>,
     pub(super) vlan_stats: PerCpuHashMap<MapData, PortVlan, VlanStats>,
+    pub(super) acl_masks: Array<MapData, AclMask>,
+    pub(super) acl_rules: HashMap<MapData, AclKey, AclRule>,
+    pub(super) acl_counts: PerCpuArray<MapData, AclCount>,
+    pub(super) acl_specs: HashMap<MapData, u32, AclSpec>,
+    pub(super) bindings: HashMap<MapData, BindingKey, u32>,
 }
 
 impl Tables {
@@ -64,6 +70,11 @@ impl Tables {
                 PerCpuHashMap::try_from(Map::PerCpuHashMap(data))
             })?,
             notes: open(switch, map::NOTES, |data| Array::try_from(Map::Array(data)))?,
+            acl_masks: open(switch, map::ACL_MASKS, |data| Array::try_from(Map::Array(data)))?,
+            acl_rules: open(switch, map::ACL_RULES, |data| HashMap::try_from(Map::HashMap(data)))?,
+            acl_counts: open(switch, map::ACL_COUNTS, |data| PerCpuArray::try_from(Map::PerCpuArray(data)))?,
+            acl_specs: open(switch, map::ACL_SPECS, |data| HashMap::try_from(Map::HashMap(data)))?,
+            bindings: open(switch, map::BINDINGS, |data| HashMap::try_from(Map::HashMap(data)))?,
         })
     }
 

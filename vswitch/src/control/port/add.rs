@@ -15,13 +15,18 @@ use vswitch_common::{
 use super::{
     bridge, del, device, guards, meter,
     request::{Place, PortRequest},
+    spoof,
     undo::{Step, Undo},
     vlan,
 };
 use crate::{
-    config::port::{bridge::Backup, vlan::PortVlanSpec},
+    config::port::{
+        bridge::Backup,
+        spoof::{Bound, mapped},
+        vlan::PortVlanSpec,
+    },
     control::{
-        ControlError, Opened, fdb, neigh,
+        ControlError, Opened, acl, fdb, neigh,
         opened::{Links, PortRow, links},
     },
     datapath::{DatapathError, Store, attach},
@@ -131,11 +136,17 @@ async fn build(
 
     opened.tables.clear_stats(slot)?;
     row.ifindex = device.link.index;
-    row.flags = request.options.apply(flag::DEFAULT);
+    row.flags = request.options.apply(flag::DEFAULT) | acl::flags(opened, slot)?;
     guards::apply(&request.options.guards, &mut row)?;
     opened.tables.open_port(slot)?;
     row.redirect = device.redirect as u8;
     row.peer_mac = device.peer_mac;
+    if !row.peer_mac.is_zero() {
+        let ips = request.ips.iter().map(|net| mapped(net.addr())).collect();
+        spoof::bind(opened, slot, &Bound { macs: vec![row.peer_mac], ips })?;
+    }
+    spoof::check(opened, slot, request.name.as_str(), &request.options.spoof)?;
+    spoof::write(opened, slot, &mut row, &request.options.spoof)?;
     let spec = request.options.vlan.apply(&PortVlanSpec::by_default(opened.config.default_pvid))?;
     vlan::write(opened, slot, &mut row, &spec)?;
     // Only the name of another port is worth a dump of all links.

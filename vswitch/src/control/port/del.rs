@@ -11,7 +11,7 @@ use vswitch_common::{
 use super::rows;
 use crate::{
     control::{
-        ControlError, Opened, fdb, mirror,
+        ControlError, Opened, acl, fdb, mirror,
         opened::{PortRow, links},
         repair::repair,
     },
@@ -65,6 +65,7 @@ pub async fn remove_all(
     opened.tables.fdb_sweep(Selector { only: only::VOID, ..Selector::EVERYTHING })?;
     rows::forget_references(opened, &slots)?;
     mirror::end_at(opened, |slot| slots.contains(&slot))?;
+    acl::forget_ports(opened, &slots)?;
     let present = ports.iter().filter_map(|(row, link)| Some((row, link.as_ref()?)));
     let (made, adopted): (Vec<_>, Vec<_>) = present.partition(|(row, link)| is_ours(row, link));
     for (row, link) in adopted {

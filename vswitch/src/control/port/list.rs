@@ -13,7 +13,7 @@ use vswitch_common::{
 use super::{
     bridge,
     guards::{self, GuardView},
-    meter, vlan,
+    meter, spoof, vlan,
 };
 use crate::{
     config::port::{
@@ -84,6 +84,8 @@ pub struct PortView {
     /// What is learned, and what is guarded against.
     #[serde(flatten)]
     pub guards: GuardView,
+    /// The addresses that `spoof-check` lets it speak for.
+    pub bound: Vec<String>,
     /// What went through.
     pub counters: Counters,
 }
@@ -231,6 +233,7 @@ fn view(opened: &Opened, row: &PortRow, links: &Links) -> Result<PortView, Contr
         mirrors: mirror::about(opened, row.slot, &row.port, links)?,
         options: FLAGS.iter().map(|(name, bit)| (*name, row.port.has(*bit))).collect(),
         guards,
+        bound: spoof::read(opened, row.slot)?.words(),
         counters: counters(&opened.tables.stats(row.slot)?),
     })
 }

@@ -10,5 +10,6 @@ mod meter;
 pub mod request;
 mod rows;
 pub mod set;
+pub mod spoof;
 mod undo;
 pub mod vlan;

@@ -11,6 +11,7 @@ use crate::control::{ControlError, Opened, neigh};
 pub fn forget(opened: &mut Opened, slot: Slot) -> Result<(), ControlError> {
     vlan::clear(opened, slot)?;
     meter::clear(opened, slot)?;
+    opened.tables.set_bindings(slot, &[])?;
     opened.tables.set_note(slot, &Note::EMPTY)?;
     Ok(())
 }

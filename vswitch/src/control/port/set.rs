@@ -5,7 +5,7 @@ use vswitch_common::{
     record::{Note, PortKind},
 };
 
-use super::{bridge, guards, meter, vlan};
+use super::{bridge, guards, meter, spoof, vlan};
 use crate::{
     config::port::PortOptions,
     control::{ControlError, Opened, opened::links},
@@ -39,6 +39,7 @@ pub async fn set(
     port.flags = options.apply(port.flags);
     bridge::apply(&opened, &links, row.slot, &mut port, &options.bridge)?;
     guards::apply(&options.guards, &mut port)?;
+    spoof::check(&opened, row.slot, name.as_str(), &options.spoof)?;
     if let Some(redirect) = options.redirect {
         port.redirect = redirect as u8;
     }
@@ -50,6 +51,7 @@ pub async fn set(
         vlan::write(&mut opened, row.slot, &mut port, &spec)?;
     }
     meter::write(&mut opened, row.slot, &mut port, &options.meters)?;
+    spoof::write(&mut opened, row.slot, &mut port, &options.spoof)?;
     if let Some(text) = &options.description {
         opened.tables.set_note(row.slot, &Note::new(text))?;
     }
