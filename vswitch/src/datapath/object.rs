@@ -69,7 +69,8 @@ fn pin(
         kernel.tell(&mut loader);
     }
     let mut object = loader
-        .verifier_log_level(VerifierLogLevel::VERBOSE)
+        // Reasons, not each instruction: that log is so long that a refusal would take minutes.
+        .verifier_log_level(VerifierLogLevel::STATS)
         .map_max_entries(map::PORTS, config.port_slots)
         .map_max_entries(map::PORT_INDEX, config.port_slots)
         .map_max_entries(map::PORT_LINKS, config.port_slots)
