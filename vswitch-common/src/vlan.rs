@@ -11,6 +11,12 @@ pub const VID_MASK: u16 = 0xfff;
 /// The highest VLAN identifier; 0 means "priority only" and 4095 is reserved.
 pub const MAX_VID: u16 = 4094;
 
+/// Whether an ethertype announces a tag.
+#[inline(always)]
+pub const fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, TPID_8021Q | TPID_8021AD)
+}
+
 /// The outer tag of a frame, as far as it matters to the switch: none, or one of the switch's protocol.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::__sk_buff;
 use vswitch_common::{
     addr::MacAddr,
     port::Redirect,
-    vlan::{Retag, TPID_8021AD, TPID_8021Q, Tag, VID_MASK},
+    vlan::{Retag, Tag, VID_MASK, is_tag},
 };
 use vswitch_ebpf::{
     frame::{Ethernet, Frame, HEADER_LEN},
@@ -208,12 +208,6 @@ impl Outer {
             None => None,
         }
     }
-}
-
-/// Whether an ethertype announces a tag.
-#[inline(always)]
-fn is_tag(ethertype: u16) -> bool {
-    matches!(ethertype, TPID_8021Q | TPID_8021AD)
 }
 
 impl Frame for Skb {

@@ -240,12 +240,13 @@ pub fn translated(key: TranslateKey) -> Option<u16> {
 /// This CPU's counters of a VLAN at a port; `None` if there is no room for more.
 #[inline(always)]
 pub fn vlan_stats(key: PortVlan) -> Option<&'static mut VlanStats> {
-    if VLAN_STATS.get_ptr_mut(key).is_none() {
+    let found = VLAN_STATS.get_ptr_mut(key).or_else(|| {
         // Another CPU may have made it meanwhile.
         let _made = VLAN_STATS.insert(key, VlanStats::default(), u64::from(BPF_NOEXIST));
-    }
+        VLAN_STATS.get_ptr_mut(key)
+    });
     // SAFETY: as for `stats`.
-    VLAN_STATS.get_ptr_mut(key).map(|value| unsafe { &mut *value })
+    found.map(|value| unsafe { &mut *value })
 }
 
 /// A meter of a port, by the number of its kind.

@@ -6,7 +6,7 @@ use vswitch_common::{
     acl::{AclKey, layer, words_of},
     addr::MacAddr,
     port::Slot,
-    vlan::{TPID_8021AD, TPID_8021Q, VID_MASK},
+    vlan::{TPID_8021AD, TPID_8021Q, VID_MASK, is_tag},
 };
 
 /// Room for the longest header that is read at once.
@@ -161,12 +161,6 @@ pub fn start(bytes: &impl Bytes, vlan: u16, slot: Slot, key: &mut AclKey, packet
         TPID_8021Q | TPID_8021AD => packet.layers = layer::OPAQUE,
         _ => {}
     }
-}
-
-/// Whether an ethertype announces a tag.
-#[inline(always)]
-fn is_tag(ethertype: u16) -> bool {
-    ethertype == TPID_8021Q || ethertype == TPID_8021AD
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use vswitch_common::addr::MacAddr;
 use super::{output::Report, value};
 use crate::{
     config::{
-        keys::KeyValue,
+        keys::{KeyValue, on},
         port::{FLAGS, PortOptions},
     },
     control::port::{
@@ -339,10 +339,8 @@ fn dropped(counters: &Counters) -> u64 {
 }
 
 fn options(view: &PortView) -> String {
-    let words: Vec<String> = FLAGS
-        .iter()
-        .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
-        .collect();
+    let words: Vec<String> =
+        FLAGS.iter().map(|(name, _)| format!("{name}={}", on(view.options[name]))).collect();
     words.join(" ")
 }
 
@@ -361,7 +359,7 @@ pub(super) fn unusual(view: &PortView) -> String {
     let mut words: Vec<String> = FLAGS
         .iter()
         .filter(|(name, bit)| view.options[name] != (vswitch_common::port::flag::DEFAULT & bit != 0))
-        .map(|(name, _)| format!("{name}={}", if view.options[name] { "on" } else { "off" }))
+        .map(|(name, _)| format!("{name}={}", on(view.options[name])))
         .collect();
     if view.redirect == "dev" && matches!(view.kind, "netns" | "pid") {
         words.push("redirect=dev".to_owned());

@@ -97,6 +97,11 @@ impl KeyValue {
     }
 }
 
+/// The word for a key that is on or off, as [`KeyValue::switch`] reads it.
+pub const fn on(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}
+
 /// An unknown-key error that lists the known ones.
 pub fn unknown(key: &str, of: &'static str, known: &[&str]) -> KeyError {
     let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

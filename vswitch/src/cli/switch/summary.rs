@@ -9,6 +9,7 @@ use crate::{
         output::Report,
         port::{leads_to, state, unusual},
     },
+    config::keys::on,
     control::{
         port::list::{Counters, PortView},
         summary::Summary,
@@ -71,10 +72,6 @@ fn keys(view: &SwitchView) -> Vec<String> {
         lines.push(format!("not learned     {} (the FDB was full)", view.fdb_full));
     }
     lines
-}
-
-const fn on(is_on: bool) -> &'static str {
-    if is_on { "on" } else { "off" }
 }
 
 fn vlans(view: &SwitchView) -> String {
